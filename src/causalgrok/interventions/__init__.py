@@ -1,0 +1,1 @@
+"""Probes and interventions on the features of a checkpoint."""

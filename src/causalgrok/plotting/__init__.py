@@ -1,0 +1,1 @@
+"""The figures, one module a family, drawn from tables alone."""
