@@ -1,1 +1,83 @@
-"""The figures, one module a family, drawn from tables alone."""
+"""The figures: a registry, and `draw`, which imports a figure's module only when that figure is drawn.
+
+Importing this package imports no matplotlib, so a workflow can read the registry at no cost. A new figure is one new
+file (or one more function in its family's file) and one line in `FIGURES`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """One figure: the function ``causalgrok.plotting.<module>.<name>`` and what it is drawn from."""
+
+    name: str
+    """Name of the figure, of its function and of its files."""
+
+    module: str
+    """Module of the figure's family in this package."""
+
+    tables: tuple[str, ...]
+    """Study tables it is drawn from, keys of `causalgrok.tables.COLUMNS`; the function's arguments bear these names."""
+
+    category: str
+    """Heading under which the report shows it."""
+
+    title: str
+    """What it shows, in a few words."""
+
+    @property
+    def caption(self) -> str:
+        """The caption's file, relative to the repository."""
+        return f"workflow/report/{self.name}.rst"
+
+
+FIGURES: dict[str, FigureSpec] = {
+    spec.name: spec
+    for spec in (
+        FigureSpec("trajectories", "trajectories", ("metrics",), "Training", "OOD accuracy over training"),
+        FigureSpec("peak_accuracy", "peak_accuracy", ("outcomes",), "Training", "Peak OOD accuracy against n"),
+        FigureSpec("weight_norm", "weight_norm", ("dynamics",), "Training", "Weight norm over training"),
+        FigureSpec("effective_rank", "effective_rank", ("geometry",), "Training", "Effective rank over training"),
+        FigureSpec(
+            "steering", "interventions", ("subspace", "steering"), "Interventions", "Response to ablation and steering"
+        ),
+        FigureSpec(
+            "interventions_per_run", "interventions", ("subspace", "steering"), "Interventions", "Response run by run"
+        ),
+        FigureSpec("neurons", "neurons", ("neurons",), "Interventions", "Targeted against random neurons"),
+        FigureSpec("neurons_per_seed", "neurons", ("neurons",), "Interventions", "Neuron ablation seed by seed"),
+        FigureSpec("probing", "probing", ("probing",), "Probing", "Hospital and tumour by stage and epoch"),
+    )
+}
+"""Every figure by its name."""
+
+
+def draw(name: str, tables: Mapping[str, DataFrame], **options: Any) -> Figure:
+    """Draw one figure.
+
+    Args:
+        name: a key of `FIGURES`.
+        tables: the study's tables by name; more than the figure needs may be given.
+        options: keyword options of the figure's function, for instance ``threshold=0.9``.
+
+    Raises:
+        ValueError: the figure is unknown, or a table, a column or the rows that it needs are not there.
+    """
+    if name not in FIGURES:
+        raise ValueError(f"figure {name}: unknown, expected one of {', '.join(FIGURES)}")
+    spec = FIGURES[name]
+    missing = [table for table in spec.tables if table not in tables]
+    if missing:
+        raise ValueError(f"figure {name}: missing tables {missing}, it is drawn from {', '.join(spec.tables)}")
+    function = getattr(importlib.import_module(f"causalgrok.plotting.{spec.module}"), name)
+    return function(**{table: tables[table] for table in spec.tables}, **options)

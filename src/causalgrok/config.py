@@ -1,0 +1,256 @@
+"""The typed config: datasets, recipes, tasks and studies, with every rule between them.
+
+The JSON schema and the README's table are generated from these models. Scripts never import this module: what a job
+uses is handed to it, so that a new key here reruns nothing.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field, StringConstraints
+
+from causalgrok.columns import RUN_TABLES
+from causalgrok.data import camelyon17
+from causalgrok.data.camelyon17 import Camelyon17Settings
+from causalgrok.data.tissue import TissueSettings
+from causalgrok.interventions.settings import Measurement
+from causalgrok.models.settings import ResNet18
+from causalgrok.plotting import FIGURES
+from causalgrok.settings import Integer, Number, Settings
+
+from causalgrok.training.recipe import Recipe
+from causalgrok.training.schedule import Schedule
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Hospital = Annotated[Integer, Field(ge=0, le=4)]
+Positive = Annotated[Integer, Field(ge=1)]
+
+RUN_FOLDER = "{task}/{recipe}/n{n}/seed{seed}"
+"""Where a run lies under results/runs/."""
+
+
+class Run(NamedTuple):
+    """One training."""
+
+    task: str
+    recipe: str
+    n: int
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """The run's folder under results/runs/."""
+        return RUN_FOLDER.format(**self._asdict())
+
+
+class Dataset(Settings):
+    """A source of patches, and how it is cut and packed."""
+
+    source: Annotated[TissueSettings | Camelyon17Settings, Field(discriminator="kind")]
+    """Where the patches come from: `tissue` generates them, `camelyon17` finds or downloads them."""
+
+    image_size: Positive
+    """Pixels a side after packing; at most the source's own size."""
+
+    ood_val_hospital: Hospital = 1
+    """The hospital held out for OOD validation."""
+
+    ood_test_hospital: Hospital = 2
+    """The hospital held out for the OOD test."""
+
+    evaluation_images: Positive
+    """Images in each of id_val, ood_val and ood_test: at most, balanced by hospital and label."""
+
+    probe_images: Positive
+    """Train-hospital images set apart from every subset, to fit and judge probes: at most, balanced likewise."""
+
+    seed: Annotated[Integer, Field(ge=0)] = 0
+    """Seed of the choice of evaluation and probe images; the same for every run."""
+
+    @property
+    def native_size(self) -> int:
+        """Pixels a side of the source's patches."""
+        return camelyon17.IMAGE_SIZE if self.source.kind == "camelyon17" else self.source.image_size
+
+
+class Task(Settings):
+    """What is learned, by which network, for how long."""
+
+    dataset: Name
+    """A key of `datasets`."""
+
+    label_hospital_correlation: Annotated[Number, Field(ge=-1, le=1)] = 0.0
+    """How far the tumour fraction of the training subset depends on the hospital; 0 is balanced."""
+
+    model: ResNet18
+    """The network."""
+
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    """What is minimised: cross-entropy, or squared error to one-hot targets."""
+
+    schedule: Schedule
+    """Length, evaluations and checkpoints."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where runs train; `auto` is the GPU if this machine has one. Small tasks say cpu, so that many run at once."""
+
+    threads: Positive = 1
+    """CPU threads of a run, never clipped by --cores: another number rounds sums differently."""
+
+    measurement: Name
+    """A key of `measurements`."""
+
+
+class RunSet(Settings):
+    """The runs of one task that are all combinations of these."""
+
+    task: Name
+    """A key of `tasks`."""
+
+    recipes: Annotated[list[Name], Field(min_length=1)]
+    """Keys of `recipes`."""
+
+    n: Annotated[list[Positive], Field(min_length=1)]
+    """Sizes of the training subsets."""
+
+    seeds: Annotated[list[Annotated[Integer, Field(ge=0)]], Field(min_length=1)]
+    """Seeds; equal seeds are paired across recipes."""
+
+
+class Study(Settings):
+    """A set of runs, what is measured on them, and its figures."""
+
+    description: str
+    """What the study asks, in a sentence."""
+
+    runs: Annotated[list[RunSet], Field(min_length=1)]
+    """The runs, in sets."""
+
+    tables: list[Literal[*RUN_TABLES]] = list(RUN_TABLES)
+    """What is recorded and measured on each run."""
+
+    figures: list[Literal[*FIGURES]] = list(FIGURES)
+    """What is drawn; each figure needs its tables."""
+
+    def all_runs(self) -> list[Run]:
+        """The study's runs, each once, in the order of the config."""
+        runs = (
+            Run(runs.task, recipe, n, seed)
+            for runs in self.runs
+            for n in runs.n
+            for recipe in runs.recipes
+            for seed in runs.seeds
+        )
+        return list(dict.fromkeys(runs))
+
+
+class Config(Settings):
+    """The whole of config.yaml."""
+
+    build: list[Name]
+    """Studies that a bare `snakemake` builds."""
+
+    data_root: str | None = None
+    """A folder that already holds camelyon17_v1.0; empty: `datasets` say where the patches come from."""
+
+    datasets: dict[Name, Dataset]
+    """Dataset name -> its source and how it is cut."""
+
+    recipes: dict[Name, Recipe]
+    """Recipe name -> optimisation settings."""
+
+    measurements: dict[Name, Measurement]
+    """Measurement name -> how checkpoints are probed."""
+
+    tasks: dict[Name, Task]
+    """Task name -> dataset, network, loss and budget."""
+
+    studies: dict[Name, Study]
+    """Study name -> runs, tables and figures. Each name is a target."""
+
+    def dataset_of(self, task: str) -> Dataset:
+        """The dataset that a task learns from."""
+        return self.datasets[self.tasks[task].dataset]
+
+    def runs(self) -> list[Run]:
+        """The runs of all studies, each once."""
+        return list(dict.fromkeys(run for study in self.studies.values() for run in study.all_runs()))
+
+
+RESERVED = {"all", "data", "runs", "wilds"}
+"""Names a study or dataset cannot have because a target or a folder has them; rules' names are added by the caller."""
+
+
+def problems(config: Config, reserved: set[str] = frozenset()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What the typed models cannot see: names that do not exist and settings that do not fit each other.
+
+    Args:
+        config: the config.
+        reserved: names taken by rules.
+
+    Yields:
+        The key path and what is wrong there.
+    """
+    yield from _names(config, RESERVED | reserved)
+    for name, dataset in config.datasets.items():
+        path = ("datasets", name)
+        if dataset.ood_val_hospital == dataset.ood_test_hospital:
+            yield (*path, "ood_test_hospital"), f"{dataset.ood_test_hospital} is the ood_val_hospital too; take another"
+        if dataset.image_size > dataset.native_size:
+            yield (
+                (*path, "image_size"),
+                f"{dataset.image_size} is above the source's {dataset.native_size}; patches are never enlarged",
+            )
+    downloads = [(name, d.source) for name, d in config.datasets.items() if d.source.kind == "camelyon17"]
+    for name, source in downloads[1:]:
+        if source != downloads[0][1]:
+            yield ("datasets", name, "source"), f"differs from datasets.{downloads[0][0]}.source; downloads are shared"
+    for study_name, study in config.studies.items():
+        for i, runs in enumerate(study.runs):
+            for j, n in enumerate(runs.n):
+                if message := _batch_problem(config, runs, n):
+                    yield ("studies", study_name, "runs", i, "n", j), message
+        for i, figure in enumerate(study.figures):
+            missing = set(FIGURES[figure].tables) - set(study.tables) - {"outcomes"}
+            if missing:
+                yield ("studies", study_name, "figures", i), f"{figure} needs the tables {', '.join(sorted(missing))}"
+
+
+def _names(config: Config, reserved: set[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def unknown(path: tuple, name: str, kind: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        known = getattr(config, kind)
+        if name not in known:
+            yield path, f"{name!r} is not one of {kind}: {nearest(name, known)}"
+
+    for i, study in enumerate(config.build):
+        yield from unknown(("build", i), study, "studies")
+    for name, task in config.tasks.items():
+        yield from unknown(("tasks", name, "dataset"), task.dataset, "datasets")
+        yield from unknown(("tasks", name, "measurement"), task.measurement, "measurements")
+    for kind in ("datasets", "studies"):
+        for name in getattr(config, kind):
+            if name in reserved:
+                yield (kind, name), f"{name!r} is taken by the workflow; choose another name"
+    for name, study in config.studies.items():
+        for i, runs in enumerate(study.runs):
+            path = ("studies", name, "runs", i)
+            yield from unknown((*path, "task"), runs.task, "tasks")
+            for j, recipe in enumerate(runs.recipes):
+                yield from unknown((*path, "recipes", j), recipe, "recipes")
+
+
+def _batch_problem(config: Config, runs: RunSet, n: int) -> str | None:
+    task = config.tasks.get(runs.task)
+    for recipe in runs.recipes:
+        batch = config.recipes[recipe].batch_size if recipe in config.recipes else None
+        if task and batch and task.model.norm == "batch" and n % batch == 1:
+            return f"{n} leaves a last batch of 1 (recipe {recipe}, batch_size {batch}): batch normalisation needs 2"
+    return None
+
+
+def nearest(name: str, known: object) -> str:
+    """A hint for a mistyped name: the nearest known one, or all of them."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(sorted(known))}"

@@ -1,0 +1,119 @@
+"""Write the files that are generated from the models and the lock: JSON schema, config table, conda environments.
+
+Run as ``python -m causalgrok.generate`` in the repository; a test fails where a file has drifted.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from causalgrok.config import Config
+
+README = "README.md"
+SCHEMA = "workflow/schemas/config.schema.json"
+LOCK = "requirements.lock"
+BEGIN, END = "<!-- config table: generated -->", "<!-- config table: end -->"
+
+ENVIRONMENTS = {
+    "data": ("huggingface-hub", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "wilds"),
+    "torch": ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "torch", "torchvision"),
+    "analysis": ("matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "seaborn"),
+    "report": ("pyyaml", "snakemake"),
+}
+"""Conda environment -> the packages that its rules' scripts import."""
+
+
+def generated_files(root: Path) -> Iterator[tuple[Path, str]]:
+    """Each generated file and what should stand in it."""
+    yield root / SCHEMA, json.dumps(Config.model_json_schema(), indent=2) + "\n"
+    readme = (root / README).read_text()
+    before, _, rest = readme.partition(BEGIN)
+    after = rest.partition(END)[2]
+    yield root / README, f"{before}{BEGIN}\n{config_table()}\n{END}{after}"
+    pins = locked_versions((root / LOCK).read_text())
+    for name, packages in ENVIRONMENTS.items():
+        yield root / f"envs/{name}.yaml", _environment(packages, pins)
+
+
+def config_table() -> str:
+    """A Markdown table of every config key: path, type, default, meaning."""
+    schema = Config.model_json_schema()
+    lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    lines += [f"| `{path}` | {kind} | {default} | {text} |" for path, kind, default, text in _keys(schema, schema, "")]
+    return "\n".join(lines)
+
+
+def locked_versions(lock: str) -> dict[str, str]:
+    """Package -> version in a lock, for the oldest Python it serves where it gives several."""
+    pins = re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", lock, flags=re.MULTILINE)
+    return dict(reversed(pins))
+
+
+def _environment(packages: tuple[str, ...], pins: dict[str, str]) -> str:
+    content = {
+        "channels": ["conda-forge", "nodefaults"],
+        "dependencies": ["python=3.11", "pip", {"pip": [f"{name}=={pins[name]}" for name in packages]}],
+    }
+    return "# Generated from requirements.lock by `make schema`; the library itself is found through PYTHONPATH.\n" + (
+        yaml.safe_dump(content, sort_keys=False)
+    )
+
+
+def _keys(node: dict, schema: dict, prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    for name, child in node.get("properties", {}).items():
+        path = f"{prefix}{name}"
+        text = child.get("description", "").replace("\n", " ").replace("|", "\\|")
+        yield path, _kind(child), _default(name, child, node), text
+        yield from _below(child, schema, path)
+
+
+def _below(child: dict, schema: dict, path: str) -> Iterator[tuple[str, str, str, str]]:
+    if "$ref" in child:
+        yield from _keys(schema["$defs"][child["$ref"].rsplit("/", 1)[1]], schema, f"{path}.")
+    for option in [*child.get("anyOf", []), *child.get("oneOf", [])]:
+        yield from _below(option, schema, path)
+    if isinstance(child.get("additionalProperties"), dict):
+        yield from _below(child["additionalProperties"], schema, f"{path}.<name>")
+    if isinstance(child.get("items"), dict):
+        yield from _below(child["items"], schema, f"{path}[]")
+
+
+def _default(name: str, child: dict, parent: dict) -> str:
+    if name in parent.get("required", []):
+        return "required"
+    default = child.get("default")
+    if default is None:
+        return "empty"
+    return "see below" if isinstance(default, dict) else f"`{json.dumps(default)}`"
+
+
+def _kind(child: dict) -> str:
+    if "enum" in child:
+        return " or ".join(str(option) for option in child["enum"])
+    if "const" in child:
+        return str(child["const"])
+    if "$ref" in child or "oneOf" in child:
+        return "mapping"
+    if "anyOf" in child:
+        kinds = [_kind(option) for option in child["anyOf"]]
+        return " or ".join(kind for kind in kinds if kind != "null") + (" or empty" if "null" in kinds else "")
+    if child.get("type") == "array":
+        return f"list of {_kind(child['items'])}" if "items" in child else "list"
+    bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    limits = " and ".join(f"{sign} {child[key]:g}" for key, sign in bounds.items() if key in child)
+    kind = {"object": "mapping", "string": "text", "boolean": "true or false"}.get(child["type"], child["type"])
+    return f"{kind} {limits}".strip()
+
+
+def main() -> None:
+    """Write every generated file."""
+    for path, content in generated_files(Path.cwd()):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+if __name__ == "__main__":
+    main()

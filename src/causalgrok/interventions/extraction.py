@@ -1,0 +1,66 @@
+"""One pass of the evaluation images through every checkpoint: stages, pooled features and head.
+
+Networks run in evaluation mode, so features depend on no other image of the batch. The training subset and the
+evaluation splits keep their pooled features; the probe pool keeps all six stages. Maps before pooling are averaged over
+a grid of cells, `grid` a side, and flattened channel by channel.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+from causalgrok.data.splits import Split
+from causalgrok.interventions.features import PROBE
+
+BATCH = 256
+
+
+@torch.no_grad()
+def extract_features(
+    model: nn.Module,
+    checkpoints: Iterable[tuple[int, dict[str, Tensor]]],
+    splits: dict[str, Split],
+    *,
+    grid: int,
+    device: str,
+) -> dict[str, np.ndarray]:
+    """Compute the arrays of `causalgrok.interventions.features.Features`.
+
+    Args:
+        model: the run's network; its weights are replaced by each checkpoint's.
+        checkpoints: (epoch, state dict) in ascending order.
+        splits: the training subset, the evaluation splits and the probe pool, by name.
+        grid: cells a side over which maps before pooling are averaged.
+        device: where the network runs.
+
+    Returns:
+        Array name -> array, float32 features and int64 labels, hospitals and slides.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, split in splits.items():
+        arrays |= {f"{name}/{field}": getattr(split, field) for field in ("labels", "domains", "groups")}
+    model.to(device).eval()
+    epochs = []
+    for epoch, state in checkpoints:
+        model.load_state_dict(state)
+        for name, split in splits.items():
+            for stage, features in _forward(model, split, device, grid, every_stage=name == PROBE).items():
+                arrays[f"{epoch}/{name}/{stage}"] = features
+        arrays[f"{epoch}/head.weight"] = model.fc.weight.cpu().numpy().copy()
+        arrays[f"{epoch}/head.bias"] = model.fc.bias.cpu().numpy().copy()
+        epochs.append(epoch)
+        print(f"epoch {epoch}", flush=True)
+    return arrays | {"epochs": np.array(epochs)}
+
+
+def _forward(model: nn.Module, split: Split, device: str, grid: int, *, every_stage: bool) -> dict[str, np.ndarray]:
+    collected: dict[str, list[Tensor]] = {}
+    for batch in torch.from_numpy(split.inputs).split(BATCH):
+        for stage, output in model.stages(model.prepare(batch.to(device))):
+            if stage == "pooled" or every_stage:
+                flat = output if output.dim() == 2 else adaptive_avg_pool2d(output, min(grid, output.shape[-1])).flatten(1)
+                collected.setdefault(stage, []).append(flat.cpu())
+    return {stage: torch.cat(parts).numpy() for stage, parts in collected.items()}

@@ -1,0 +1,64 @@
+"""A job's log: everything it prints, on the terminal and in its file, tracebacks included."""
+
+import contextlib
+import faulthandler
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+
+class _Tee:
+    """Writes to a terminal as it comes and to a log line by line; of a line redrawn with \\r the log gets the last."""
+
+    def __init__(self, terminal: TextIO, log: TextIO):
+        self._terminal, self._log, self._line = terminal, log, ""
+
+    def write(self, text: str) -> int:
+        self._terminal.write(text)
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._log.write(line.rsplit("\r", 1)[-1] + "\n")
+        return len(text)
+
+    def flush(self) -> None:
+        self._terminal.flush()
+        self._log.flush()
+
+    def __getattr__(self, name: str):
+        return getattr(self._terminal, name)
+
+
+@contextlib.contextmanager
+def logged(path: str) -> Iterator[None]:
+    """Copy standard output, standard error and an error's traceback into a log file.
+
+    An error that is the user's (a ``ValueError`` or ``OSError`` with a message) still ends the job, and the log ends
+    with its one line.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with Path(path).open("w", buffering=1) as log:
+        faulthandler.enable(log)
+        out, err = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = _Tee(out, log), _Tee(err, log)
+        try:
+            yield
+        except BaseException as error:
+            traceback.print_exc(file=log)
+            if isinstance(error, ValueError | OSError) and str(error):
+                err.write(f"{type(error).__name__}: {error}\n")
+                sys.exit(1)
+            raise
+        finally:
+            sys.stdout, sys.stderr = out, err
+            faulthandler.enable(err if hasattr(err, "fileno") and _has_descriptor(err) else sys.__stderr__)
+
+
+def _has_descriptor(stream: TextIO) -> bool:
+    try:
+        os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return True

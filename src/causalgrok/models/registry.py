@@ -1,0 +1,17 @@
+"""From a model's settings to the network. A new network is a module with a `build` and a line here."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from causalgrok.models.settings import ResNet18
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MODULES = {"resnet18": "causalgrok.models.resnet"}
+"""Model name -> the module that builds it; imported when asked for, so that one network's edit retrains no other."""
+
+
+def build_model(settings: ResNet18, *, classes: int) -> "nn.Module":
+    """Build the network with its default initialisation, drawn from torch's global generator."""
+    return importlib.import_module(MODULES[settings.name]).build(settings, classes=classes)

@@ -1,0 +1,164 @@
+"""How accuracy responds when the hospital's directions are removed from, or added to, the pooled features."""
+
+import math
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from causalgrok.plotting import style
+
+_INTERVENTIONS = {
+    "ablation": ("Subspace ablation", "fraction of the projection removed"),
+    "steering": ("Activation steering", "shift alpha (standard deviations)"),
+}
+_TARGET = {"linestyle": "-", "linewidth": style.THICK, "marker": "o", "markersize": 3.5}
+_CONTROL = {"linestyle": (0, (3, 1.5)), "linewidth": 1, "marker": "s", "markersize": 2.5}
+_UNDEFINED = (0, (1, 1))
+
+
+@mpl.rc_context(style.CONTEXT)
+def steering(subspace: pd.DataFrame, steering: pd.DataFrame) -> Figure:
+    """Draw the mean response at the final checkpoint: ablation left, steering right, a row a held-out split.
+
+    Args:
+        subspace: the study table; the hospital classifier's full row space against random subspaces of equal rank.
+        steering: the study table; the hospital direction at the pooled stage against random directions.
+    """
+    responses = _responses(subspace, steering)
+    palette = style.colours(responses["recipe"])
+    rows = [
+        (f"{style.SPLITS[split]}, {setting}", runs[runs["split"] == split])
+        for setting, runs in style.settings(responses).items()
+        for split in reversed(style.splits(runs))
+    ]
+    figure, axes = style.panels(len(rows), 2, height=2, share_y="row")
+    for row, (place, runs) in zip(axes, rows, strict=True):
+        for panel, (intervention, (title, label)) in zip(row, _INTERVENTIONS.items(), strict=True):
+            _draw_means(panel, runs[runs["intervention"] == intervention], palette)
+            panel.set_title(f"{title}\n{place}")
+            panel.set_xlabel(label)
+            panel.set_ylabel("accuracy (fraction)" if panel is row[0] else "")
+        style.bound(row[0], runs["accuracy"])
+    keys = [
+        *style.recipe_keys(responses, palette),
+        style.line_key("hospital subspace or direction", **_TARGET),
+        style.line_key("random control", **_CONTROL),
+        *style.interval_key(responses),
+    ]
+    style.legend(figure, keys)
+    return figure
+
+
+@mpl.rc_context(style.CONTEXT)
+def interventions_per_run(subspace: pd.DataFrame, steering: pd.DataFrame, *, undefined: float = 0.1) -> Figure:
+    """Draw every run's response on the test hospital: ablation above, steering below, a column a recipe.
+
+    Args:
+        subspace: the study table.
+        steering: the study table.
+        undefined: cosine with the way to the OOD-validation hospital below which a direction's sign is arbitrary.
+    """
+    responses = _responses(subspace, steering)
+    shown = style.splits(responses)[-1]
+    responses = responses[responses["split"] == shown]
+    # Seeds tell the runs apart where there is one training set; where there are several, those matter more.
+    settings = style.settings(responses)
+    sequential = len(settings) > 1
+    if sequential:
+        responses = pd.concat([runs.assign(key=setting) for setting, runs in settings.items()])
+    else:
+        responses = responses.assign(key="seed " + responses["seed"].astype(str))
+    names = list(dict.fromkeys(responses.sort_values(["task", "n", "seed"])["key"]))
+    palette = dict(zip(names, style.shades(len(names), sequential=sequential), strict=True))
+
+    recipes = sorted(set(responses["recipe"]))
+    columns = min(len(recipes), 2)
+    figure, axes = style.panels(2 * math.ceil(len(recipes) / columns), columns, height=2, share_y="row")
+    for spare in axes[-2:, len(recipes) % columns or columns :].flat:
+        spare.remove()
+    for index, recipe in enumerate(recipes):
+        block, column = divmod(index, columns)
+        for offset, (intervention, (title, unit)) in enumerate(_INTERVENTIONS.items()):
+            panel = axes[2 * block + offset, column]
+            chosen = (responses["recipe"] == recipe) & (responses["intervention"] == intervention)
+            _draw_runs(panel, responses[chosen], palette, undefined)
+            panel.set_title(f"{title}\n{style.titled(recipe, responses[chosen])}")
+            panel.set_xlabel(unit)
+            panel.set_ylabel("" if column else f"accuracy (fraction),\n{style.SPLITS[shown]}")
+    keys = [style.line_key(name, color=colour, linewidth=1.2) for name, colour in palette.items()]
+    keys.append(style.line_key("random control, mean of a run", linewidth=style.THIN))
+    if (responses.loc[~responses["control"], "cosine"].abs() < undefined).any():
+        keys.append(style.line_key(f"sign undefined, |cosine| < {undefined:g}", linewidth=1.2, linestyle=_UNDEFINED))
+    style.legend(figure, keys)
+    return figure
+
+
+def _responses(subspace: pd.DataFrame, steering: pd.DataFrame) -> pd.DataFrame:
+    """Both tables in one form, at the final checkpoint: a row a run, intervention, control or not, strength and split.
+
+    The repeats of a random control are averaged; `cosine` is missing for ablation, which has no sign.
+    """
+    ablated = style.select(
+        subspace,
+        "subspace",
+        *("epoch", "rank", "strength", "accuracy"),
+        split=style.SCORED,
+        method=("logistic", "random"),
+    )
+    ablated = style.final(ablated)
+    # The classifier's whole row space: its rank is that of the hospitals, at most one less than their number.
+    of_classifier = ablated["rank"].where(ablated["method"] == "logistic")
+    full = of_classifier.groupby([ablated[key] for key in style.RUN_KEYS]).transform("max")
+    ablated = ablated[ablated["rank"] == full].rename(columns={"method": "control"})
+    steered = style.select(
+        steering,
+        "steering",
+        *("epoch", "alpha", "accuracy", "cosine"),
+        split=style.SCORED,
+        direction=("hospital", "random"),
+        stage=("pooled",),
+    )
+    steered = style.final(steered).rename(columns={"direction": "control", "alpha": "strength"})
+    both = pd.concat([ablated.assign(intervention="ablation"), steered.assign(intervention="steering")])
+    both["control"] = both["control"] == "random"
+    by = [*style.RUN_KEYS, "split", "intervention", "control", "strength"]
+    return both.groupby(by, as_index=False)[["accuracy", "cosine"]].mean()
+
+
+def _draw_means(axes: Axes, runs: pd.DataFrame, palette: dict[str, str]) -> None:
+    """Each recipe's mean over runs with its interval, for the hospital's directions and for the control."""
+    for control, line in ((True, _CONTROL), (False, _TARGET)):
+        sns.lineplot(
+            style.complete(runs[runs["control"] == control], ["strength"]),
+            x="strength",
+            y="accuracy",
+            hue="recipe",
+            palette=palette,
+            errorbar=style.t_interval,
+            err_kws={"alpha": 0.1 if control else 0.2, "linewidth": 0},
+            markeredgewidth=0,
+            legend=False,
+            ax=axes,
+            **line,
+        )
+
+
+def _draw_runs(axes: Axes, runs: pd.DataFrame, palette: dict[str, str], undefined: float) -> None:
+    """A line a run, coloured by its key; the mean of its random control thin and grey behind it."""
+    for (key, _), run in runs.groupby(["key", "seed"]):
+        control, target = run[run["control"]], run[~run["control"]]
+        axes.plot(control["strength"], control["accuracy"], color=style.GREY, linewidth=style.THIN, alpha=0.6, zorder=1)
+        dotted = (target["cosine"].abs() < undefined).any()
+        axes.plot(
+            target["strength"],
+            target["accuracy"],
+            color=palette[key],
+            linewidth=1.2,
+            linestyle=_UNDEFINED if dotted else "-",
+            marker="o",
+            markersize=2.5,
+            markeredgewidth=0,
+        )

@@ -1,0 +1,177 @@
+"""Do the channels that tell hospitals apart matter more for accuracy than channels drawn at random?"""
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import NullLocator
+
+from causalgrok.plotting import style
+
+_SELECTIONS = {"hospital": "#882255", "random": style.GREY, "tumour": "#117733"}
+_MARKERS = {"hospital": "o", "random": "s", "tumour": "^"}
+_DASHES = {"hospital": "", "random": (3, 1.5), "tumour": (1, 1)}
+
+
+@mpl.rc_context(style.CONTEXT)
+def neurons(neurons: pd.DataFrame) -> Figure:
+    """Draw accuracy against the number of silenced channels at the final checkpoint, a column of panels a recipe.
+
+    Args:
+        neurons: the study table.
+    """
+    effects = _effects(neurons)
+    settings = style.settings(effects)
+    columns = min(max(runs["recipe"].nunique() for runs in settings.values()), 2)
+    rows = [
+        (f"{style.SPLITS[split]}, {setting}", runs[runs["split"] == split], recipes[start : start + columns])
+        for setting, runs in settings.items()
+        for split in reversed(style.splits(runs))
+        for recipes in [sorted(set(runs["recipe"]))]
+        for start in range(0, len(recipes), columns)
+    ]
+    figure, axes = style.panels(len(rows), columns, height=2, share_y="row")
+    for row, (place, runs, recipes) in zip(axes, rows, strict=True):
+        for panel, recipe in zip(row, recipes, strict=False):
+            means = style.per_run(runs[runs["recipe"] == recipe], ["k", "selection"], "accuracy")
+            sns.lineplot(
+                style.complete(means, ["k", "selection"]),
+                x="k",
+                y="accuracy",
+                hue="selection",
+                style="selection",
+                hue_order=list(_SELECTIONS),
+                style_order=list(_SELECTIONS),
+                palette=_SELECTIONS,
+                markers=_MARKERS,
+                dashes=_DASHES,
+                errorbar=style.t_interval,
+                err_kws={"alpha": 0.15, "linewidth": 0},
+                linewidth=1.2,
+                markersize=4,
+                markeredgewidth=0,
+                legend=False,
+                ax=panel,
+            )
+            _count_axis(panel, sorted(runs["k"].unique()))
+            panel.set_title(f"{style.titled(recipe, means)}\n{place}")
+            panel.set_ylabel("accuracy (fraction)" if panel is row[0] else "")
+        style.bound(row[0], style.per_run(runs, ["k", "selection"], "accuracy")["accuracy"])
+        for spare in row[len(recipes) :]:
+            spare.remove()
+    names = {"hospital": "most hospital-selective", "random": "random", "tumour": "most tumour-selective"}
+    keys = [
+        style.line_key(
+            name,
+            color=_SELECTIONS[selection],
+            linewidth=1.2,
+            linestyle=(0, _DASHES[selection]) if _DASHES[selection] else "-",
+            marker=_MARKERS[selection],
+            markersize=4,
+            markeredgewidth=0,
+        )
+        for selection, name in names.items()
+    ]
+    style.legend(figure, [*keys, *style.interval_key(effects)])
+    return figure
+
+
+@mpl.rc_context(style.CONTEXT)
+def neurons_per_seed(neurons: pd.DataFrame, *, k: int = 64) -> Figure:
+    """Draw, run by run, how much more accuracy the hospital's channels cost than random ones.
+
+    Args:
+        neurons: the study table.
+        k: number of silenced channels; the nearest that every run has is shown, the larger of two as near.
+    """
+    effects = _effects(neurons)
+    effects = effects[effects["selection"].isin(("hospital", "random"))]
+    k = _nearest(effects, k)
+    extra = _extra_drop(effects[effects["k"] == k])
+    palette = style.colours(extra["recipe"])
+    settings, splits = style.settings(extra), style.splits(extra)
+    figure, axes = style.panels(len(settings), len(splits), share_y="all")
+    for row, (setting, runs) in zip(axes, settings.items(), strict=True):
+        for panel, split in zip(row, splits, strict=True):
+            _draw_seeds(panel, runs[runs["split"] == split], palette)
+            panel.set_title(f"{style.SPLITS[split]}, {setting}")
+        row[0].set_ylabel(f"accuracy lost beyond\nrandom, K = {k} (fraction)")
+    keys = [
+        *(
+            Line2D([], [], color=palette[name], linestyle="", marker="D", markersize=4, label=label)
+            for name, label in style.counted(extra).items()
+        ),
+        Patch(color=style.GREY, alpha=0.35, linewidth=0, label="random draws of the run, 2.5 to 97.5 %"),
+    ]
+    style.legend(figure, keys)
+    return figure
+
+
+def _effects(neurons: pd.DataFrame) -> pd.DataFrame:
+    """The table's rows at the final checkpoint, on the held-out splits."""
+    return style.final(
+        style.select(
+            neurons, "neurons", "epoch", "k", "repeat", "accuracy", split=style.SCORED, selection=tuple(_SELECTIONS)
+        )
+    )
+
+
+def _nearest(effects: pd.DataFrame, k: int) -> int:
+    """The number of silenced channels nearest to `k` for which every run has both selections."""
+    runs = effects.groupby(style.RUN_KEYS).ngroups
+    having = effects.groupby(["k", "selection"])[style.RUN_KEYS].apply(lambda rows: len(rows.drop_duplicates()))
+    everywhere = (having.unstack() == runs)[["hospital", "random"]].all(axis=1)
+    counts = [count for count in everywhere.index[everywhere] if count > 0]
+    if not counts:
+        raise ValueError("table neurons: no k above 0 for which every run has the selections hospital and random")
+    return min(counts, key=lambda count: (abs(count - k), -count))
+
+
+def _extra_drop(effects: pd.DataFrame) -> pd.DataFrame:
+    """Per run and split: accuracy lost to targeted channels minus the mean lost to random ones, and the draws' spread.
+
+    `low` and `high` are the 2.5th and 97.5th percentile of what single random draws lose beyond the random mean.
+    """
+    by = [*style.RUN_KEYS, "split"]
+    targeted = effects[effects["selection"] == "hospital"].groupby(by)["accuracy"].mean()
+    random = effects[effects["selection"] == "random"].groupby(by)["accuracy"]
+    return pd.DataFrame(
+        {
+            "extra": random.mean() - targeted,
+            "low": random.mean() - random.quantile(0.975),
+            "high": random.mean() - random.quantile(0.025),
+        }
+    ).reset_index()
+
+
+def _draw_seeds(axes: Axes, runs: pd.DataFrame, palette: dict[str, str]) -> None:
+    """A place on the horizontal axis for every run, recipes side by side."""
+    runs = runs.sort_values(["recipe", "seed"]).reset_index(drop=True)
+    # One free place between the recipes.
+    places = runs.index + runs["recipe"].ne(runs["recipe"].shift()).cumsum() - 1
+    style.reference(axes, 0, "-")
+    # A bar's end would otherwise be the panel's end.
+    axes.use_sticky_edges = False
+    axes.bar(
+        places, runs["high"] - runs["low"], bottom=runs["low"], width=0.6, color=style.GREY, alpha=0.35, linewidth=0
+    )
+    axes.scatter(places, runs["extra"], c=runs["recipe"].map(palette), marker="D", s=16, linewidth=0, zorder=3)
+    # More than 30 seeds cannot be named side by side.
+    named = len(runs) <= 30
+    axes.set_xticks(places, runs["seed"].astype(str) if named else [""] * len(runs))
+    axes.set_xlim(-1, places.max() + 1)
+    axes.set_xlabel("seed" if named else "runs, by seed")
+
+
+def _count_axis(axes: Axes, counts: list[int]) -> None:
+    """A scale to base 2 that holds 0: from 0 to the smallest count takes as much room as a doubling."""
+    positive = [count for count in counts if count > 0]
+    if positive:
+        axes.set_xscale("symlog", base=2, linthresh=positive[0], linscale=0.5)
+        axes.set_xlim(-0.2 * positive[0], 1.15 * positive[-1])
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("channels set to zero K")

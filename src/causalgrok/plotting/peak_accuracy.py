@@ -1,0 +1,83 @@
+"""Peak OOD accuracy against the number of training examples: is there a size from which it grokks for good?"""
+
+import math
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from causalgrok.plotting import style
+
+_MEASURES = {"peak_accuracy": "peak (oracle: chosen on this hospital)", "final_accuracy": "end of training"}
+
+
+@mpl.rc_context(style.CONTEXT)
+def peak_accuracy(outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: float = 0.5) -> Figure:
+    """Draw OOD-test accuracy against n: at its peak (left) and at the end of training (right), a row a task.
+
+    Args:
+        outcomes: the study table, one row a run.
+        threshold: OOD-test accuracy from which grokking counts as sustained.
+        chance: accuracy of a guess; tumour or not is even.
+    """
+    outcomes = style.select(outcomes, "outcomes", *_MEASURES)
+    palette = style.colours(outcomes["recipe"])
+    several = outcomes["task"].nunique() > 1
+    figure, axes = style.panels(outcomes["task"].nunique(), len(_MEASURES), height=2.4, share_x="row", share_y="all")
+    for row, (task, runs) in zip(axes, outcomes.groupby("task"), strict=True):
+        for panel, (measure, title) in zip(row, _MEASURES.items(), strict=True):
+            sizes = sorted(runs["n"].unique())
+            span = _size_axis(panel, sizes)
+            # Recipes stand side by side, or their intervals would hide each other; all of them take an eighth of the
+            # axis at most where there are other sizes to keep apart from.
+            step = min(0.03, 0.12 / len(palette)) if len(sizes) > 1 else min(0.1, 0.6 / len(palette))
+            for index, recipe in enumerate(palette):
+                shift = span ** (step * (index - (len(palette) - 1) / 2))
+                aside = span ** -min(0.012, 0.4 * step)
+                _draw_recipe(panel, runs[runs["recipe"] == recipe], measure, palette[recipe], shift, aside)
+            style.reference(panel, threshold, "--")
+            style.reference(panel, chance)
+            panel.set_title(f"{task}: {title}" if several else title.capitalize())
+        row[0].set_ylabel("OOD-test accuracy (fraction)")
+    style.bound(axes[0, 0], [threshold, chance, *outcomes[list(_MEASURES)].to_numpy().flat])
+    keys = [
+        *style.recipe_keys(outcomes, palette),
+        style.line_key("one run", linestyle="", marker="o", markersize=3, alpha=0.5, markeredgewidth=0),
+        style.line_key(
+            "mean over runs, 95 % t interval" if style.has_interval(outcomes) else "mean over runs",
+            linewidth=1,
+            marker="_",
+            markersize=6,
+        ),
+        style.line_key(f"threshold of sustained grokking, {threshold:g}", linewidth=0.8, linestyle="--"),
+        style.line_key("chance", linewidth=0.8, linestyle=":"),
+    ]
+    style.legend(figure, keys)
+    return figure
+
+
+def _draw_recipe(axes: Axes, runs: pd.DataFrame, measure: str, colour: str, shift: float, aside: float) -> None:
+    """The mean over runs with its interval, joined over n, and a point a run on its left."""
+    axes.plot(runs["n"] * shift * aside, runs[measure], "o", color=colour, markersize=3, alpha=0.5, markeredgewidth=0)
+    groups = runs.groupby("n")[measure]
+    means, intervals = groups.mean(), groups.apply(style.t_interval)
+    positions = means.index * shift
+    axes.plot(positions, means, color=colour, linewidth=1, marker="_", markersize=5, markeredgewidth=style.THICK)
+    axes.vlines(positions, [low for low, _ in intervals], [high for _, high in intervals], color=colour, linewidth=1)
+
+
+def _size_axis(axes: Axes, sizes: list[int]) -> float:
+    """A logarithmic axis that names the sizes tried, as far as their names fit; gives its right end over its left."""
+    axes.set_xscale("log")
+    axes.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
+    span = 1.3**2 * sizes[-1] / sizes[0]
+    named = [sizes[0]]
+    for size in sizes[1:]:
+        if math.log(size / named[-1]) > 0.12 * math.log(span):
+            named.append(size)
+    axes.set_xticks(named, [str(size) for size in named])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("training examples n")
+    return span

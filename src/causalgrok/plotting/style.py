@@ -1,0 +1,338 @@
+"""What the figures share: colours, sizes, the mean with its interval, legends, and files with stable bytes.
+
+The conventions: recipe = colour; one run = thin line; mean over runs = thick line with a 95 % t interval. The run is
+the unit of analysis: repeats of a random control are averaged within a run before anything is averaged over runs.
+"""
+
+import io
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, MaxNLocator, StrMethodFormatter, SymmetricalLogLocator
+from scipy import stats
+
+from causalgrok.columns import RUN
+from causalgrok.files import write_bytes
+
+RUN_KEYS = list(RUN)
+"""The columns that name a run."""
+
+ONE_COLUMN, TWO_COLUMNS = 3.4, 7.0
+"""Widths in inches of a figure in one column and over two columns of a paper."""
+
+THIN, THICK = 0.6, 1.8
+"""Line widths in points of one run and of a mean over runs."""
+
+GREY = "#767676"
+"""Controls, reference lines and legend keys that stand for any recipe."""
+
+SPLITS = {
+    "train": "training set",
+    "id_val": "ID validation",
+    "ood_val": "OOD validation hospital",
+    "ood_test": "OOD test hospital",
+    "test": "test set",
+}
+"""Split -> its name in figures, in the order of the panels."""
+
+LEAST_RUNS = 3
+"""Runs from which a mean has an interval. Two would have one 25 standard errors wide, which covers every panel."""
+
+SCORED = ("ood_val", "ood_test", "test")
+"""Splits on which generalisation is shown: both held-out hospitals, or the one test set of a task without hospitals."""
+
+_FIXED = {"standard": "#0072B2", "grokking": "#D55E00"}
+# Okabe & Ito's colours that the fixed ones leave (yellow is too pale for a thin line), then three of Tol's "muted".
+_OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#999933", "#332288")
+# Tol's "muted", for seeds: none of them is a recipe's fixed colour.
+_DISTINCT = ("#332288", "#44AA99", "#CC6677", "#DDCC77", "#AA4499", "#88CCEE", "#117733", "#882255", "#999933")
+
+CONTEXT = {
+    # Shipped with matplotlib, so every machine lays a figure out alike; wider than the fonts that a browser without it
+    # falls back to, so text stored as text never runs into its neighbour.
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "xtick.minor.size": 1.5,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "causalgrok",
+}
+"""Matplotlib settings of every figure; a figure's function runs in them: ``@mpl.rc_context(style.CONTEXT)``."""
+
+
+# Tables
+
+
+def select(frame: pd.DataFrame, table: str, *columns: str, **kept: Iterable[str]) -> pd.DataFrame:
+    """Cut a study table down to what a figure is drawn from, or say what is missing.
+
+    Args:
+        frame: the study table.
+        table: its name, for the error.
+        columns: columns needed beside those of a run and those in `kept`.
+        kept: column -> the values whose rows are kept.
+
+    Raises:
+        ValueError: a column is missing, or no row is left.
+    """
+    wanted = [*RUN_KEYS, *columns, *kept]
+    missing = [column for column in wanted if column not in frame.columns]
+    if missing:
+        raise ValueError(f"table {table}: missing columns {missing}")
+    if frame.empty:
+        raise ValueError(f"table {table}: no rows")
+    for column, values in kept.items():
+        frame = frame[frame[column].isin(list(values))]
+        if frame.empty:
+            raise ValueError(f"table {table}: no rows whose {column} is {' or '.join(values)}")
+    return frame[wanted]
+
+
+def final(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of every run's last checkpoint."""
+    return frame[frame["epoch"] == frame.groupby(RUN_KEYS)["epoch"].transform("max")]
+
+
+def per_run(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
+    """Average the repeats of a control within each run: one row a run and value of `by`."""
+    return frame.groupby([*RUN_KEYS, *by], as_index=False)[value].mean()
+
+
+def settings(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """A table's rows by training set, (task, n), under the training set's name in titles."""
+    several = frame["task"].nunique() > 1
+    return {f"{task}, n = {n}" if several else f"n = {n}": rows for (task, n), rows in frame.groupby(["task", "n"])}
+
+
+def splits(frame: pd.DataFrame, order: Iterable[str] = SCORED) -> list[str]:
+    """Those splits of `order` that a table holds."""
+    present = set(frame["split"])
+    return [split for split in order if split in present]
+
+
+# Statistics
+
+
+def most_runs(frame: pd.DataFrame) -> int:
+    """The largest number of runs that any mean over runs is taken of."""
+    return frame.groupby(["recipe", "task", "n"])["seed"].nunique().max()
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % t interval of the mean over runs; missing for fewer than `LEAST_RUNS`. Fits seaborn's ``errorbar``."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < LEAST_RUNS:
+        return math.nan, math.nan
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return values.mean() - half, values.mean() + half
+
+
+def has_interval(frame: pd.DataFrame) -> bool:
+    """Whether any recipe has the runs that `t_interval` takes."""
+    return most_runs(frame) >= LEAST_RUNS
+
+
+def complete(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Rows at those values of `by` that all runs of a recipe have: a mean over changing runs would show false steps."""
+    having = frame.groupby(["recipe", *by])["seed"].transform("nunique")
+    return frame[having == frame.groupby("recipe")["seed"].transform("nunique")]
+
+
+# Colours and labels
+
+
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """Recipe -> colour: standard and grokking have theirs, the others take the rest in the order of their names."""
+    names = sorted(set(names))
+    others = [name for name in names if name not in _FIXED]
+    palette = _OTHERS if len(others) <= len(_OTHERS) else sns.husl_palette(len(others)).as_hex()
+    mapping = _FIXED | dict(zip(others, palette, strict=False))
+    return {name: mapping[name] for name in names}
+
+
+def shades(count: int, *, sequential: bool) -> Sequence[str]:
+    """Colours for what is not a recipe: in order, as training-set sizes are, or merely distinct, as seeds are."""
+    if sequential:
+        # Without viridis' last fifth, which is too pale for a line on white.
+        return [to_hex(mpl.colormaps["viridis"](0.8 * index / max(1, count - 1))) for index in range(count)]
+    return _DISTINCT[:count] if count <= len(_DISTINCT) else sns.husl_palette(count).as_hex()
+
+
+def counted(frame: pd.DataFrame) -> dict[str, str]:
+    """Recipe -> its name with the number of runs that a mean is taken of, a range where training sets differ in it."""
+    runs = frame.groupby(["recipe", "task", "n"])["seed"].nunique()
+    labels = {}
+    for recipe, counts in runs.groupby("recipe"):
+        low, high = counts.min(), counts.max()
+        number = str(low) if low == high else f"{low} to {high}"
+        labels[recipe] = f"{recipe} ({number} {'run' if high == 1 else 'runs'})"
+    return labels
+
+
+def titled(recipe: str, runs: pd.DataFrame) -> str:
+    """A panel's recipe with the number of runs that the panel shows."""
+    count = runs.groupby(RUN_KEYS).ngroups
+    return f"{recipe} ({count} {'run' if count == 1 else 'runs'})"
+
+
+# Drawing
+
+
+def panels(
+    rows: int, columns: int, *, height: float = 1.8, share_x: str = "none", share_y: str = "none"
+) -> tuple[Figure, np.ndarray]:
+    """A figure as wide as its columns ask for, and its axes (rows, columns); `height` is one row's, in inches."""
+    figure = Figure(figsize=(ONE_COLUMN if columns == 1 else TWO_COLUMNS, rows * height), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=share_x, sharey=share_y, squeeze=False)
+    for panel in axes.flat:
+        panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
+    return figure, axes
+
+
+def bound(axes: Axes, values: Iterable[float]) -> None:
+    """Keep an interval from flattening the data: it is cut a quarter of the data's range beyond the data.
+
+    The t interval of three runs is five times their standard deviation wide.
+
+    Args:
+        axes: drawn panel; those that share its vertical axis follow.
+        values: all that the panel and those others show of single runs.
+    """
+    low, high = axes.get_ylim()
+    values = np.asarray(values)
+    least, most = np.nanmin(values), np.nanmax(values)
+    if most > least:
+        room = 0.25 * (most - least)
+        axes.set_ylim(max(low, least - room), min(high, most + room))
+
+
+def curves(axes: Axes, frame: pd.DataFrame, x: str, y: str, palette: dict[str, str]) -> None:
+    """Each run as a thin line, and each recipe's mean over runs as a thick line with its 95 % t interval.
+
+    Args:
+        axes: where to draw.
+        frame: one row a recipe, seed and value of `x`.
+        x: column of the horizontal axis.
+        y: column of the vertical axis.
+        palette: recipe -> colour.
+    """
+    sns.lineplot(
+        frame,
+        x=x,
+        y=y,
+        hue="recipe",
+        palette=palette,
+        units="seed",
+        estimator=None,
+        linewidth=THIN,
+        alpha=0.5,
+        legend=False,
+        ax=axes,
+    )
+    sns.lineplot(
+        complete(frame, [x]),
+        x=x,
+        y=y,
+        hue="recipe",
+        palette=palette,
+        errorbar=t_interval,
+        err_kws={"alpha": 0.18, "linewidth": 0},
+        linewidth=THICK,
+        legend=False,
+        ax=axes,
+    )
+
+
+def epoch_axis(axes: Axes, last: int) -> None:
+    """Show epochs from 0 to `last` on a scale that is linear up to 1 and logarithmic beyond, as evaluations are."""
+    axes.set_xlabel("epoch")
+    if last <= 10:
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    else:
+        axes.set_xscale("symlog", linthresh=1, linscale=0.5)
+        axes.xaxis.set_major_locator(
+            FixedLocator([0, *(10**power for power in range(math.floor(math.log10(last)) + 1))])
+        )
+        axes.xaxis.set_minor_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=range(2, 10)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.set_xlim(0, last)
+
+
+def reference(axes: Axes, height: float, linestyle: str = ":") -> None:
+    """A grey horizontal line behind the data."""
+    axes.axhline(height, color=GREY, linewidth=0.8, linestyle=linestyle, zorder=0)
+
+
+def recipe_keys(frame: pd.DataFrame, palette: dict[str, str]) -> list[Artist]:
+    """Legend keys: every recipe with its number of runs."""
+    return [Line2D([], [], color=palette[name], linewidth=THICK, label=label) for name, label in counted(frame).items()]
+
+
+def line_key(label: str, **line: object) -> Artist:
+    """A legend key that stands for any recipe."""
+    return Line2D([], [], **({"color": GREY, "linewidth": THICK} | line), label=label)
+
+
+def interval_key(frame: pd.DataFrame) -> list[Artist]:
+    """Legend key of the interval, where any recipe has runs enough for one."""
+    return [Patch(color=GREY, alpha=0.3, linewidth=0, label="95 % t interval over runs")] if has_interval(frame) else []
+
+
+def curve_keys(frame: pd.DataFrame, palette: dict[str, str]) -> list[Artist]:
+    """Legend keys of `curves`; where every recipe has one run, there is nothing to tell from its mean."""
+    keys = recipe_keys(frame, palette)
+    if most_runs(frame) > 1:
+        keys += [line_key("one run", linewidth=THIN), line_key("mean over runs"), *interval_key(frame)]
+    return keys
+
+
+def legend(figure: Figure, keys: Sequence[Artist]) -> None:
+    """Put the legend below the panels, in as many columns as the width holds, and make the figure higher by it."""
+    # A character is about 0.06 inches wide, the key with its spacing 0.5; a row is 0.17 inches high.
+    widths = [0.06 * len(key.get_label()) + 0.5 for key in keys]
+    columns = max(
+        columns
+        for columns in range(1, len(keys) + 1)
+        if columns == 1 or sum(max(part) for part in np.array_split(widths, columns)) < figure.get_figwidth()
+    )
+    figure.legend(handles=keys, loc="outside lower center", ncols=columns)
+    figure.set_figheight(figure.get_figheight() + 0.17 * math.ceil(len(keys) / columns) + 0.1)
+
+
+# Files
+
+
+def save_figure(figure: Figure, pdf: str | Path, svg: str | Path) -> None:
+    """Write a figure as PDF and SVG; the same figure gives the same bytes, and text stays text."""
+    with mpl.rc_context(CONTEXT):
+        for path, kind, date in ((pdf, "pdf", "CreationDate"), (svg, "svg", "Date")):
+            content = io.BytesIO()
+            figure.savefig(content, format=kind, metadata={date: None})
+            write_bytes(path, content.getvalue())

@@ -1,0 +1,118 @@
+"""What a result depends on: the code that a script reaches, and the environment it ran in.
+
+The hash of code is taken over the syntax tree without docstrings, printed back to text: comments, docstrings and
+formatting change nothing, so an edited comment never costs GPU-days; any change of behaviour does.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = "causalgrok"
+SOURCE = Path(__file__).parent
+DECLARATIONS = frozenset({"causalgrok.columns", "causalgrok.models.registry", "causalgrok.models.settings"})
+"""Modules that only declare: what they say reaches a job through its params, so a new line there reruns nothing."""
+
+_STATED = ("numpy", "pandas", "safetensors", "scikit-learn", "scipy", "torch", "torchvision", "wilds")
+
+
+def code_hash(script: str | Path, *modules: str) -> str:
+    """The hash of a script and of every module of this package that it reaches by imports.
+
+    Args:
+        script: the file of a rule's script.
+        modules: modules it imports by a name made at run time, such as the network a task asks for.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    digest = hashlib.sha256(_plain(Path(script)).encode())
+    for name in sorted(reached_modules(script, *modules) - DECLARATIONS):
+        digest.update(f"{name}\0{_plain(_file(name))}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def reached_modules(script: str | Path, *modules: str) -> set[str]:
+    """The modules of this package that a script imports, directly or through others, inside functions or not."""
+    reached: set[str] = set()
+    waiting = {*_imports(Path(script)), *modules}
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting |= set(_imports(_file(name))) - reached
+    return reached
+
+
+def _file(module: str) -> Path:
+    base = SOURCE.joinpath(*module.split(".")[1:])
+    return base.with_suffix(".py") if base.with_suffix(".py").exists() else base / "__init__.py"
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def _plain(path: Path) -> str:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [item for item in node.body if not _is_text(item)] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+@functools.cache
+def _imports(path: Path) -> tuple[str, ...]:
+    return tuple(sorted(set(_imported(_tree(path)))))
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == PACKAGE and _file(name).exists():
+                parts = name.split(".")
+                # Importing a.b.c runs a/__init__.py and a/b/__init__.py first.
+                yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
+
+
+def settings_hash(settings: object) -> str:
+    """The sha256 of plain settings (dicts, lists, numbers, strings), in a canonical spelling."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def environment() -> dict[str, object]:
+    """Versions and hardware, for run.json."""
+    return {
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in _STATED},
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

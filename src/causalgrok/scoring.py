@@ -1,0 +1,1 @@
+from causalgrok.interventions.scoring import accuracy, auroc  # temporary

@@ -1,0 +1,71 @@
+"""Checkpoints, and the state that lets a killed run continue where it stopped.
+
+A checkpoint is a state dict in safetensors: no pickle. The resume state lies in a hidden folder beside the run's
+outputs, named by an identity (the hash of config, code and data), so that a state of another run is never taken up.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from causalgrok.files import whole
+
+
+def save_checkpoint(state: dict[str, Tensor], path: Path) -> None:
+    """Write a state dict to safetensors, whole or not at all."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    with whole(path) as temporary:
+        save_file(tensors, temporary)
+
+
+def load_checkpoint(path: Path) -> dict[str, Tensor]:
+    """Read a state dict that `save_checkpoint` wrote."""
+    return load_file(path)
+
+
+def all_checkpoints(folder: Path) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """The checkpoints of a run as (epoch, state dict), ascending, read one at a time."""
+    epochs = sorted(int(path.stem.removeprefix("epoch")) for path in folder.glob("epoch*.safetensors"))
+    return ((epoch, load_checkpoint(folder / f"epoch{epoch}.safetensors")) for epoch in epochs)
+
+
+class ResumeState:
+    """The latest state of an unfinished run and the checkpoints it has written so far."""
+
+    def __init__(self, run_folder: Path, identity: str):
+        self.folder = run_folder / f".resume-{identity[:16]}"
+        self.checkpoints = self.folder / "checkpoints"
+        for stale in run_folder.glob(".resume-*"):
+            if stale != self.folder:
+                shutil.rmtree(stale)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+
+    def save(self, state: dict) -> None:
+        """Replace the state, keeping the one before it until the next."""
+        latest, previous = self.folder / "state.pt", self.folder / "previous.pt"
+        if latest.exists():
+            latest.replace(previous)
+        with whole(latest) as temporary:
+            torch.save(state, temporary)
+
+    def load(self) -> dict | None:
+        """The latest readable state, or None at the start of a run."""
+        for path in (self.folder / "state.pt", self.folder / "previous.pt"):
+            if path.exists():
+                try:
+                    return torch.load(path, map_location="cpu", weights_only=True)
+                except (RuntimeError, EOFError, OSError) as error:
+                    print(f"{path} cannot be read ({error}); falling back to an earlier state", flush=True)
+        return None
+
+    def finish(self, run_folder: Path) -> None:
+        """Move the checkpoints into place and forget the state."""
+        target = run_folder / "checkpoints"
+        if target.exists():
+            shutil.rmtree(target)
+        self.checkpoints.replace(target)
+        shutil.rmtree(self.folder)

@@ -1,0 +1,38 @@
+"""What determines a run: everything that its numbers depend on, besides data and code."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from causalgrok.models.settings import ResNet18
+from causalgrok.settings import Integer, Settings
+from causalgrok.training.recipe import Recipe
+from causalgrok.training.schedule import Schedule
+
+
+class Training(Settings):
+    """One run's network, recipe, budget, seed and arithmetic."""
+
+    model: ResNet18
+    """The network."""
+
+    classes: Annotated[Integer, Field(ge=2)]
+    """Number of classes."""
+
+    loss: Literal["cross_entropy", "mse"]
+    """Cross-entropy, or the mean squared error to one-hot targets."""
+
+    recipe: Recipe
+    """How it is optimised."""
+
+    schedule: Schedule
+    """How long, and when it is evaluated."""
+
+    seed: Annotated[Integer, Field(ge=0)]
+    """Seed of initialisation and order; runs of equal seed and network start from the same draw."""
+
+    device: Literal["cpu", "cuda"]
+    """Where it trains."""
+
+    threads: Annotated[Integer, Field(ge=1)] = 1
+    """torch's threads on the CPU; part of the run because sums are rounded differently with another number."""

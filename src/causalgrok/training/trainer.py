@@ -1,0 +1,223 @@
+"""The training loop: one run from initialisation to its last epoch, evaluated and checkpointed on schedule.
+
+The training images live on the device as uint8 and are normalised there, batch by batch. Runs of equal seed share
+initialisation and order across recipes. All arithmetic is float32; a run gives the same bits on the same machine
+whether it was interrupted or not, and whatever else runs beside it.
+"""
+
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from causalgrok.data.splits import Split
+from causalgrok.models.initialisation import scale_weights
+from causalgrok.models.registry import build_model
+from causalgrok.scoring import accuracy, auroc
+from causalgrok.training.checkpoints import ResumeState, save_checkpoint
+from causalgrok.training.dynamics import Dynamics
+from causalgrok.training.grokfast import GradientFilter
+from causalgrok.training.settings import Training
+
+SAVE_SECONDS = 60
+"""A killed run loses at most this much work, plus the epoch it was in."""
+
+EVALUATION_BATCH = 256
+
+
+class Trainer:
+    """One run: the network, its optimiser, its order and what has been measured so far.
+
+    Args:
+        subset: the training examples.
+        evaluation: split name -> examples it is evaluated on besides the subset itself.
+        settings: everything else the numbers depend on.
+        resume: where checkpoints go, and the state that an earlier, killed attempt may have left.
+        report: called with a line of progress at evaluations.
+    """
+
+    def __init__(
+        self,
+        subset: Split,
+        evaluation: dict[str, Split],
+        settings: Training,
+        *,
+        resume: ResumeState,
+        report: Callable[[str], None] = print,
+    ):
+        make_deterministic(settings)
+        recipe = settings.recipe
+        self.settings, self.resume, self.report = settings, resume, report
+        self.device = torch.device(settings.device)
+        self.model = initialise(settings).to(self.device)
+        self.parameters = list(self.model.parameters())
+        self.optimiser = torch.optim.AdamW(
+            self.parameters, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay, foreach=True
+        )
+        self.grokfast = GradientFilter(recipe.grokfast) if recipe.grokfast else None
+        self.order = torch.Generator().manual_seed(stream(settings.seed, "order"))
+        self.loss = loss_function(settings.loss)
+        self.splits = {
+            name: (torch.from_numpy(split.inputs).to(self.device), torch.from_numpy(split.labels).to(self.device))
+            for name, split in {"train": subset, **evaluation}.items()
+        }
+        self.steps_per_epoch = -(-len(subset) // recipe.batch_size)
+        self.epoch = 0
+        self.resumed_after: int | None = None
+        self.dynamics = Dynamics(self.model)
+        self.metrics_rows: list[dict] = []
+        self.dynamics_rows: list[dict] = []
+
+    def run(self) -> tuple[list[dict], list[dict]]:
+        """Train to the last epoch and return the rows of the tables `metrics` and `dynamics`."""
+        schedule = self.settings.schedule
+        evaluations = set(schedule.evaluations())
+        steps = schedule.epochs * self.steps_per_epoch
+        exposure = self.settings.recipe.exposure(steps)
+        self.report(f"{steps} steps, learning rate x weight decay x steps = {exposure:.3g}")
+        state = self.resume.load()
+        if state:
+            self._restore(state)
+            self.report(f"resumed after epoch {self.epoch}")
+        progress = Progress(self.epoch, schedule.epochs)
+        if not state:
+            self._evaluate(progress)
+        saved = time.monotonic()
+        while self.epoch < schedule.epochs:
+            self._train_epoch(measured=self.epoch + 1 in evaluations)
+            if self.epoch in evaluations:
+                self._evaluate(progress)
+            # The last state too, so that a kill between here and the last output costs no training.
+            if time.monotonic() - saved > SAVE_SECONDS or self.epoch == schedule.epochs:
+                self.resume.save(self._state())
+                saved = time.monotonic()
+        return self.metrics_rows, self.dynamics_rows
+
+    def _train_epoch(self, *, measured: bool) -> None:
+        """Pass over the subset once; `measured` brackets the last step for its angle."""
+        self.model.train()
+        inputs, labels = self.splits["train"]
+        batches = torch.randperm(len(labels), generator=self.order).to(self.device)
+        batches = batches.split(self.settings.recipe.batch_size)
+        for i, batch in enumerate(batches):
+            loss = self.loss(self.model(self.model.prepare(inputs[batch])), labels[batch]).mean()
+            self.optimiser.zero_grad()
+            loss.backward()
+            if self.grokfast:
+                self.grokfast.amplify([parameter.grad for parameter in self.parameters])
+            if measured and i == len(batches) - 1:
+                self.dynamics.before_step()
+            self.optimiser.step()
+        self.epoch += 1
+
+    def _evaluate(self, progress: "Progress") -> None:
+        at = {"epoch": self.epoch, "step": self.epoch * self.steps_per_epoch}
+        rows = evaluate(self.model, self.splits, self.loss)
+        self.metrics_rows += [at | row for row in rows]
+        self.dynamics_rows += [at | row for row in self.dynamics.measure()]
+        if self.epoch in self.settings.schedule.checkpoints():
+            save_checkpoint(self.model.state_dict(), self.resume.checkpoints / f"epoch{self.epoch}.safetensors")
+        self.report(progress.line(self.epoch, rows))
+
+    def _state(self) -> dict:
+        """Everything the rest of the run depends on."""
+        return {
+            "epoch": self.epoch,
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "grokfast": self.grokfast.average if self.grokfast else [],
+            "order": self.order.get_state(),
+            "metrics": self.metrics_rows,
+            "dynamics": self.dynamics_rows,
+        }
+
+    def _restore(self, state: dict) -> None:
+        self.epoch = self.resumed_after = state["epoch"]
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.grokfast:
+            self.grokfast.average = [average.to(self.device) for average in state["grokfast"]]
+        self.order.set_state(state["order"])
+        self.metrics_rows, self.dynamics_rows = state["metrics"], state["dynamics"]
+
+
+def initialise(settings: Training) -> nn.Module:
+    """The network at epoch 0, on the CPU: the seed's draw, scaled as the recipe says."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(settings.seed, "initialisation"))
+        model = build_model(settings.model, classes=settings.classes)
+    scale_weights(model, settings.recipe.init_scale)
+    return model
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, splits: dict[str, tuple[Tensor, Tensor]], loss: Callable[[Tensor, Tensor], Tensor]
+) -> list[dict]:
+    """Loss, accuracy and AUROC on each split, with running statistics for normalisation; one row a split."""
+    model.eval()
+    rows = []
+    for name, (inputs, labels) in splits.items():
+        logits = torch.cat([model(model.prepare(batch)) for batch in inputs.split(EVALUATION_BATCH)])
+        losses = loss(logits, labels)
+        scores, targets = logits.double().cpu().numpy(), labels.cpu().numpy()
+        rows.append(
+            {
+                "split": name,
+                "loss": float(losses.double().mean()),
+                "accuracy": float(accuracy(scores, targets)),
+                "auroc": float(auroc(scores, targets)),
+                # Only memorised examples can freeze a run this way; elsewhere the number would say nothing.
+                "zero_loss_fraction": float((losses == 0).double().mean()) if name == "train" else np.nan,
+            }
+        )
+    return rows
+
+
+def loss_function(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss (b,) of logits (b, classes) and labels (b,)."""
+    return {"cross_entropy": _cross_entropy, "mse": _squared_error}[name]
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return functional.cross_entropy(logits, labels, reduction="none")
+
+
+def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+    return (logits - functional.one_hot(labels, logits.shape[1])).square().mean(dim=1)
+
+
+def make_deterministic(settings: Training) -> None:
+    """Let equal runs give equal bits: a fixed number of threads, deterministic kernels, no TF32."""
+    torch.set_num_threads(settings.threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # On a GPU a kernel without a deterministic form warns and runs: a warning in the log beats a lost training.
+    torch.use_deterministic_algorithms(True, warn_only=settings.device == "cuda")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def stream(seed: int, purpose: str) -> int:
+    """A seed of its own for each use of randomness in a run, so that none shifts another."""
+    return int(np.random.SeedSequence([seed, *purpose.encode()]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class Progress:
+    """Lines a person can follow: where the run is, how well it does, when it will end."""
+
+    def __init__(self, start: int, epochs: int):
+        self.start, self.epochs, self.began = start, epochs, time.monotonic()
+
+    def line(self, epoch: int, rows: list[dict]) -> str:
+        """For instance ``epoch 150/3000  train 1.000  id_val 0.843  ood_val 0.712  ood_test 0.655  ETA 0:12:31``."""
+        scores = "  ".join(f"{row['split']} {row['accuracy']:.3f}" for row in rows)
+        done = epoch - self.start
+        if not done:
+            return f"epoch {epoch}/{self.epochs}  {scores}"
+        seconds = round((time.monotonic() - self.began) / done * (self.epochs - epoch))
+        eta = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        return f"epoch {epoch}/{self.epochs}  {scores}  ETA {eta}"

@@ -1,0 +1,85 @@
+"""The logistic probe is scikit-learn's, in any shape of features, and its C comes from left-out slides."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from causalgrok.interventions.logistic import Design, fit_logistic, fit_validated
+
+
+def data(n, d, classes, seed=0):
+    """Anisotropic, shifted and scaled rectified features with class effects and two dead channels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, n)
+    mixing = rng.standard_normal((d, d)) / np.arange(1, d + 1)
+    values = rng.standard_normal((n, d)) @ mixing.T + 0.3 * rng.standard_normal((classes, d))[labels]
+    values = np.maximum(values * rng.uniform(0.01, 10, d) + rng.uniform(0, 3, d), 0).astype(np.float32)
+    values[:, 1] = 0
+    values[:, 3] = 0.1
+    return values, labels
+
+
+@pytest.mark.parametrize("shape", [(150, 40), (150, 400), (400, 150)])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("C", [1e-3, 1e-1, 1.0])
+def test_same_optimum_as_sklearn(shape, classes, C):
+    values, labels = data(*shape, classes)
+    labels = np.array([0, 3, 4])[labels]
+    probe = fit_logistic(Design.of(values), labels, C=C)
+    scaler = StandardScaler().fit(values.astype(np.float64))
+    standard = scaler.transform(values.astype(np.float64))
+    reference = LogisticRegression(C=C, tol=1e-8, max_iter=20_000).fit(standard, labels)
+    logits = standard @ probe.weight.T + probe.bias
+    probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert np.abs(probability - reference.predict_proba(standard)).max() < 1e-3
+    coefficients = reference.coef_ if classes > 2 else np.vstack([-reference.coef_, reference.coef_]) / 2
+    np.testing.assert_allclose(probe.weight, coefficients, atol=1e-3)
+    raw = values.astype(np.float64) @ probe.raw_weight.T
+    np.testing.assert_allclose(raw - raw.mean(axis=0), logits - logits.mean(axis=0), atol=1e-9)
+    assert np.mean(probe.predict(values) == reference.predict(standard)) > 0.99
+    assert probe.classes.tolist() == [0, 3, 4][:classes]
+
+
+def test_dead_channels_get_no_weight():
+    values, labels = data(150, 40, 3)
+    probe = fit_logistic(Design.of(values), labels, C=1.0)
+    np.testing.assert_allclose(probe.weight[:, [1, 3]], 0, atol=1e-9)
+    np.testing.assert_allclose(probe.scale[[1, 3]], 1)
+
+
+def test_c_is_the_best_of_the_grid_on_left_out_folds():
+    values, labels = data(240, 60, 3)
+    folds = np.arange(240) // 20 % 3
+    grid = [1.0, 1e-4, 1e-2]
+    probe = fit_validated(Design.of(values), labels, folds, grid)
+    standard = StandardScaler().fit_transform(values.astype(np.float64))
+    correct = {}
+    for C in grid:
+        models = {fold: LogisticRegression(C=C, tol=1e-8, max_iter=20_000) for fold in range(3)}
+        correct[C] = sum(
+            np.sum(model.fit(standard[folds != fold], labels[folds != fold]).predict(standard[folds == fold]) == truth)
+            for fold, model in models.items()
+            for truth in [labels[folds == fold]]
+        )
+    best = max(correct.values())
+    assert len(set(correct.values())) > 1
+    assert probe.C == min(C for C in grid if correct[C] == best)
+    np.testing.assert_allclose(probe.weight, fit_logistic(Design.of(values), labels, C=probe.C).weight, atol=1e-3)
+
+
+def test_a_fold_without_a_class_is_survived():
+    values, labels = data(120, 20, 3)
+    probe = fit_validated(Design.of(values), labels, labels, [1e-2, 1e-1])  # each fold leaves a class out
+    assert probe.C == 1e-2 and probe.classes.tolist() == [0, 1, 2]
+    two = np.minimum(labels, 1)
+    assert fit_validated(Design.of(values), two, two, [1e-2, 1e-1]).weight.shape == (2, 20)
+
+
+def test_refusals():
+    values, labels = data(60, 10, 2)
+    with pytest.raises(ValueError, match=r"at least two classes.*\[7\]"):
+        fit_logistic(Design.of(values), np.full(60, 7), C=1.0)
+    values[4, 2] = np.inf
+    with pytest.raises(ValueError, match="not finite"):
+        Design.of(values)

@@ -1,0 +1,74 @@
+"""Accuracy and AUROC agree with scikit-learn, ties, missing classes and all."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, roc_auc_score
+
+from causalgrok.interventions.features import SPLITS
+from causalgrok.interventions.scoring import accuracy, auroc, score_heads, score_shifts
+
+
+def test_binary_agrees_with_sklearn_over_many_arrays_with_ties():
+    rng = np.random.default_rng(0)
+    logits, labels = np.round(rng.standard_normal((3, 4, 200, 2)), 1), rng.integers(0, 2, 200)
+    areas, accuracies = auroc(logits, labels), accuracy(logits, labels)
+    assert areas.shape == accuracies.shape == (3, 4)
+    for index in np.ndindex(3, 4):
+        scores = logits[index][:, 1] - logits[index][:, 0]
+        assert areas[index] == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+        assert accuracies[index] == accuracy_score(labels, logits[index].argmax(axis=1))
+
+
+def test_multiclass_is_macro_one_vs_rest_of_softmax():
+    rng = np.random.default_rng(1)
+    logits, labels = 2 * rng.standard_normal((5, 300, 4)), rng.integers(0, 4, 300)
+    probability = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    expected = [roc_auc_score(labels, one, multi_class="ovr", average="macro") for one in probability]
+    np.testing.assert_allclose(auroc(logits, labels), expected, atol=1e-12)
+    # The softmax does not see a constant that is added to all logits of one example.
+    np.testing.assert_allclose(auroc(logits + rng.standard_normal((300, 1)), labels), expected, atol=1e-12)
+
+
+def test_extremes_and_gaps():
+    labels = np.array([0, 0, 1, 1])
+    perfect = np.array([[0, -2.0], [0, -1], [0, 1], [0, 2]])
+    assert auroc(perfect, labels) == 1.0
+    assert auroc(-perfect, labels) == 0.0
+    assert auroc(np.zeros((4, 2)), labels) == 0.5
+    assert np.isnan(auroc(perfect, np.zeros(4, dtype=int)))
+    assert np.isnan(auroc(np.zeros((4, 3)), labels))
+    assert np.isnan(auroc(np.full((4, 2), np.nan), labels))
+
+
+def test_heads_are_scored_like_networks_with_that_head(planted_features, monkeypatch):
+    planted = planted_features(reads="both")
+    rng = np.random.default_rng(2)
+    weight, bias = rng.standard_normal((7, 2, 24)), np.array([0.3, -0.2])
+    cases = pd.DataFrame({"case": range(7)})
+    frame = score_heads(planted.features, 10, cases, weight, bias)
+    assert len(frame) == 7 * len(SPLITS) and set(frame["epoch"]) == {10}
+    for row in frame.itertuples():
+        logits = planted.features.at(10, row.split) @ weight[row.case].T + bias
+        labels = planted.features.labels(row.split)
+        assert row.accuracy == accuracy_score(labels, logits.argmax(axis=1))
+        assert row.auroc == pytest.approx(roc_auc_score(labels, logits[:, 1] - logits[:, 0]), abs=1e-12)
+    # Whether heads are scored in one block or in several changes nothing.
+    monkeypatch.setattr("causalgrok.interventions.scoring._BLOCK", 1500)
+    pd.testing.assert_frame_equal(frame, score_heads(planted.features, 10, cases, weight, bias))
+
+
+def test_shifts_of_several_classes_may_change_auroc(planted_features):
+    planted = planted_features()
+    rng = np.random.default_rng(3)
+    for epoch in (0, 10):
+        planted.arrays[f"{epoch}/head.weight"] = rng.standard_normal((3, 24)).astype(np.float32)
+        planted.arrays[f"{epoch}/head.bias"] = np.zeros(3, dtype=np.float32)
+    for split in SPLITS:
+        planted.arrays[f"{split}/labels"] = rng.integers(0, 3, len(planted.arrays[f"{split}/labels"]))
+    shifts = np.array([[0.0, 0, 0], [3, 0, -3]])
+    frame = score_shifts(planted.features, 0, pd.DataFrame({"case": [0, 1]}), shifts).query("split == 'ood_test'")
+    logits = planted.features.head(0).logits(planted.features.at(0, "ood_test").astype(float))
+    expected = [auroc(logits + shift, planted.features.labels("ood_test")) for shift in shifts]
+    np.testing.assert_allclose(frame["auroc"], expected, atol=1e-9)
+    assert expected[0] != expected[1]

@@ -1,0 +1,80 @@
+"""From hospitals' patches to packed splits and training subsets."""
+
+
+rule fetch_camelyon17:
+    """Where is Camelyon17-WILDS? Looks in the configured sources and checks what it finds."""
+    output:
+        "<data>/wilds/source.json",
+    log:
+        "<logs>/fetch_camelyon17.log",
+    benchmark:
+        "<benchmarks>/fetch_camelyon17.jsonl"
+    conda:
+        "../../envs/data.yaml"
+    params:
+        source=camelyon17_settings(),
+        data_root=settings.data_root,
+        code=code("fetch_camelyon17"),
+    script:
+        "../scripts/fetch_camelyon17.py"
+
+
+rule generate_tissue:
+    """What would tissue look like at five hospitals? Generates patches whose truth is known."""
+    output:
+        "<data>/{dataset}/wilds/source.json",
+    wildcard_constraints:
+        dataset=datasets_of("tissue"),
+    log:
+        "<logs>/generate_tissue/{dataset}.log",
+    benchmark:
+        "<benchmarks>/generate_tissue/{dataset}.jsonl"
+    conda:
+        "../../envs/data.yaml"
+    params:
+        source=generator_settings,
+        code=code("generate_tissue"),
+    script:
+        "../scripts/generate_tissue.py"
+
+
+rule pack_splits:
+    """Which patches judge a run? Fixes evaluation splits and probe pool, and packs them once as uint8."""
+    input:
+        source_of_dataset,
+    output:
+        splits=expand("<data>/{{dataset}}/{split}.safetensors", split=[*EVALUATION_SPLITS, "probe"]),
+        manifest="<data>/{dataset}/splits.parquet",
+        pool="<data>/{dataset}/pool.parquet",
+    log:
+        "<logs>/pack_splits/{dataset}.log",
+    benchmark:
+        "<benchmarks>/pack_splits/{dataset}.jsonl"
+    conda:
+        "../../envs/data.yaml"
+    params:
+        dataset=packing_settings,
+        code=code("pack_splits"),
+    script:
+        "../scripts/pack_splits.py"
+
+
+rule draw_subset:
+    """Which n patches does a seed train on? Balanced by hospital and label, or correlated as the task says."""
+    input:
+        source=source_of_dataset,
+        pool="<data>/{dataset}/pool.parquet",
+    output:
+        split="<data>/{dataset}/subsets/correlation{correlation}/n{n}/seed{seed}.safetensors",
+        manifest="<data>/{dataset}/subsets/correlation{correlation}/n{n}/seed{seed}.parquet",
+    log:
+        "<logs>/draw_subset/{dataset}/correlation{correlation}/n{n}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/draw_subset/{dataset}/correlation{correlation}/n{n}/seed{seed}.jsonl"
+    conda:
+        "../../envs/data.yaml"
+    params:
+        dataset=packing_settings,
+        code=code("draw_subset"),
+    script:
+        "../scripts/draw_subset.py"

@@ -1,0 +1,24 @@
+"""The report: Snakemake's own, as a result that is made once."""
+
+
+rule report:
+    """What does a study show? Its figures with captions, provenance and run times in one page."""
+    input:
+        figures=report_figures,
+        tables=report_tables,
+    output:
+        "<results>/{study}/report.html",
+    log:
+        "<logs>/report/{study}.log",
+    benchmark:
+        "<benchmarks>/report/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        targets=report_targets,
+        snakefile=workflow.main_snakefile,
+        config=settings.model_dump(mode="json"),
+        code=code("report"),
+    script:
+        "../scripts/report.py"

@@ -1,0 +1,9 @@
+"""Say in one row what became of each run."""
+
+from causalgrok.log import logged
+
+with logged(snakemake.log[0]):
+    from causalgrok.analysis.dynamics import summarise_outcomes
+    from causalgrok.tables import read_table, write_table
+
+    write_table(summarise_outcomes(read_table(snakemake.input[0])), snakemake.output[0], "outcomes")

@@ -1,0 +1,24 @@
+"""Train one run, or the rest of it."""
+
+from causalgrok.log import logged
+
+with logged(snakemake.log[0]):
+    from pathlib import Path
+
+    from causalgrok.data.splits import Split
+    from causalgrok.processes import die_with_parent, only_one
+    from causalgrok.training.run import train_run
+    from causalgrok.training.settings import Training
+
+    die_with_parent()
+    folder = Path(snakemake.output.provenance).parent
+    with only_one(folder):
+        train_run(
+            Split.load(snakemake.input.subset),
+            {Path(path).stem: Split.load(path) for path in snakemake.input.splits},
+            Training(**snakemake.params.training),
+            folder=folder,
+            name="/".join(snakemake.wildcards),
+            code=snakemake.params.code,
+            data=[snakemake.input.subset, *snakemake.input.splits],
+        )
