@@ -17,7 +17,6 @@ from causalgrok.interventions.settings import Measurement
 from causalgrok.models.settings import ResNet18
 from causalgrok.plotting import FIGURES
 from causalgrok.settings import Integer, Number, Settings
-
 from causalgrok.training.recipe import Recipe
 from causalgrok.training.schedule import Schedule
 
@@ -214,6 +213,14 @@ def problems(config: Config, reserved: set[str] = frozenset()) -> Iterator[tuple
             missing = set(FIGURES[figure].tables) - set(study.tables) - {"outcomes"}
             if missing:
                 yield ("studies", study_name, "figures", i), f"{figure} needs the tables {', '.join(sorted(missing))}"
+
+
+def places(config: Config, run: Run) -> Iterator[tuple[str | int, ...]]:
+    """The key paths of the n that ask for a run."""
+    for name, study in config.studies.items():
+        for i, runs in enumerate(study.runs):
+            if runs.task == run.task and run.n in runs.n:
+                yield "studies", name, "runs", i, "n", runs.n.index(run.n)
 
 
 def _names(config: Config, reserved: set[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -75,8 +75,10 @@ def _below(child: dict, schema: dict, path: str) -> Iterator[tuple[str, str, str
         yield from _keys(schema["$defs"][child["$ref"].rsplit("/", 1)[1]], schema, f"{path}.")
     for option in [*child.get("anyOf", []), *child.get("oneOf", [])]:
         yield from _below(option, schema, path)
-    if isinstance(child.get("additionalProperties"), dict):
-        yield from _below(child["additionalProperties"], schema, f"{path}.<name>")
+    # Mappings with names as keys: pydantic says additionalProperties for free names, patternProperties for ours.
+    for option in [child.get("additionalProperties"), *child.get("patternProperties", {}).values()]:
+        if isinstance(option, dict):
+            yield from _below(option, schema, f"{path}.<name>")
     if isinstance(child.get("items"), dict):
         yield from _below(child["items"], schema, f"{path}[]")
 

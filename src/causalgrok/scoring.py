@@ -1,1 +1,41 @@
-from causalgrok.interventions.scoring import accuracy, auroc  # temporary
+"""Accuracy and AUROC of logits, of many networks at once where there are many.
+
+AUROC is the Mann-Whitney statistic with ties counted half. The score of class c is its log-odds,
+``logit_c - log sum_{j != c} exp(logit_j)``: the difference of the logits for two classes, and a monotone function of
+the softmax probability for more, averaged over classes one-vs-rest.
+"""
+
+import numpy as np
+
+
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Fraction (...) of examples whose highest logit, among logits (..., n, classes), is their label's (n,)."""
+    return (np.argmax(logits, axis=-1) == labels).mean(axis=-1)
+
+
+def auroc(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve (...) of logits (..., n, classes) against labels (n,) in 0 .. classes - 1.
+
+    Macro one-vs-rest for more than two classes. NaN where a class has no example or a logit is not a number.
+    """
+    classes = logits.shape[-1]
+    if classes == 2:
+        return _area(logits[..., 1] - logits[..., 0], labels == 1)
+    areas = []
+    for label in range(classes):
+        others = np.delete(logits, label, axis=-1)
+        areas.append(_area(logits[..., label] - np.logaddexp.reduce(others, axis=-1), labels == label))
+    return np.mean(areas, axis=0)
+
+
+def _area(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """AUROC (...) of scores (..., n) for the examples that `positive` (n,) marks against the others."""
+    if positive.all() or not positive.any():
+        return np.full(scores.shape[:-1], np.nan)[()]
+    flat = scores.reshape(-1, scores.shape[-1])
+    above, below = np.sort(flat[:, positive]), np.sort(flat[:, ~positive])
+    won = [np.searchsorted(low, high, "left").sum() for low, high in zip(below, above, strict=True)]
+    not_lost = [np.searchsorted(low, high, "right").sum() for low, high in zip(below, above, strict=True)]
+    areas = (np.array(won) + np.array(not_lost)) / (2 * above.shape[1] * below.shape[1])
+    areas[np.isnan(flat).any(axis=1)] = np.nan
+    return areas.reshape(scores.shape[:-1])[()]

@@ -1,34 +1,20 @@
 """The base of every settings model: unknown keys refused, numbers strict, values frozen.
 
-YAML has two traps that pydantic's own types fall into: ``epochs: yes`` is the boolean true, which would become 1, and
-``1e-3`` (without a dot) is a string. Here the first is refused and the second is a number.
+Strict, because YAML's ``epochs: yes`` is the boolean true, which would otherwise become 1. The opposite trap, ``1e-3``
+without a dot, which YAML reads as a string, is dealt with where a config is read (`causalgrok.validation`).
 """
 
-import re
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool
+from pydantic import BaseModel, ConfigDict, Strict
 
-_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+Integer = Annotated[int, Strict()]
+"""A whole number; ``3`` is one, ``3.5``, ``yes`` and ``three`` are not."""
 
+Number = Annotated[float, Strict()]
+"""A finite number, whole or not."""
 
-def _number(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("expected a number, not a boolean")
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        return float(value)
-    if isinstance(value, str):
-        raise ValueError("expected a number")
-    return value
-
-
-Integer = Annotated[int, BeforeValidator(_number)]
-"""A whole number; ``3`` and ``"3"`` are, ``3.5``, ``yes`` and ``three`` are not."""
-
-Number = Annotated[float, BeforeValidator(_number)]
-"""A finite number; ``1e-3`` is one although YAML says it is a string."""
-
-Boolean = StrictBool
+Boolean = Annotated[bool, Strict()]
 """``true`` or ``false``, nothing that merely looks like it."""
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from causalgrok.columns import COLUMNS, RUN
 from causalgrok.files import whole
 
+
 def write_table(frame: pd.DataFrame, path: str | Path, table: str) -> None:
     """Write a table whole or not at all, in the order and with the descriptions of `COLUMNS`.
 

@@ -1,12 +1,18 @@
 """From what Snakemake read to a checked `Config`, or to one clear line for each problem."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
 
-from causalgrok.config import Config, nearest, problems
+from causalgrok.availability import check_pool_gives
+from causalgrok.config import Config, Run, nearest, places, problems
+from causalgrok.data.wilds_layout import check_local_root
+
+_NUMBER = re.compile(r"[-+]?(\d{1,15}|(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?)")
+"""At most 15 digits for whole numbers: a longer one is a name, such as a commit's hash."""
 
 KeyPath = tuple[str | int, ...]
 
@@ -26,15 +32,52 @@ def check_config(raw: dict, files: Sequence[str | Path] = (), reserved: set[str]
     Raises:
         ConfigError: a line for each problem: key path, what is wrong, what is expected, file and line.
     """
+    raw = _with_numbers(raw)
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
         found = [(_key_path(raw, e["loc"]), _explain(raw, e)) for e in error.errors()]
     else:
-        found = list(problems(config, reserved))
+        found = list(problems(config, reserved)) + list(_data_root_problems(config))
         if not found:
             return config
-    raise ConfigError("\n".join(_line(path, text, files) for path, text in dict(found).items()))
+    raise _error(found, files)
+
+
+def check_subset(config: Config, run: Run, files: Sequence[str | Path] = ()) -> None:
+    """Check that the data can give a run its subset; from metadata, before anything is generated or read.
+
+    Raises:
+        ConfigError: names the n, the cell of hospital and label, what it needs and what there is.
+    """
+    task = config.tasks[run.task]
+    try:
+        check_pool_gives(config.datasets[task.dataset], config.data_root, run.n, task.label_hospital_correlation)
+    except ValueError as error:
+        raise _error([(path, str(error)) for path in places(config, run)], files) from None
+
+
+def _error(found: list[tuple[KeyPath, str]], files: Sequence[str | Path]) -> ConfigError:
+    return ConfigError("\n".join(_line(path, text, files) for path, text in dict(found).items()))
+
+
+def _data_root_problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    if config.data_root is not None:
+        try:
+            check_local_root(config.data_root)
+        except ValueError as error:
+            yield ("data_root",), str(error)
+
+
+def _with_numbers(raw: object) -> object:
+    """The config with numbers where YAML (``1e-3``) or the command line (``{seed: 1}``) left strings."""
+    if isinstance(raw, dict):
+        return {key: _with_numbers(value) for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [_with_numbers(value) for value in raw]
+    if isinstance(raw, str) and _NUMBER.fullmatch(raw):
+        return int(raw) if raw.lstrip("+-").isdigit() else float(raw)
+    return raw
 
 
 def _line(path: KeyPath, text: str, files: Sequence[str | Path]) -> str:
@@ -49,7 +92,7 @@ def _key_path(raw: object, location: tuple) -> KeyPath:
     """pydantic's location without the tags of unions, which are no keys."""
     path: list[str | int] = []
     for i, part in enumerate(location):
-        if isinstance(raw, dict) and part not in raw and i < len(location) - 1:
+        if part == "[key]" or (isinstance(raw, dict) and part not in raw and i < len(location) - 1):
             continue
         path.append(part)
         raw = _child(raw, part)
@@ -67,6 +110,10 @@ def _explain(raw: object, error: dict) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "missing":
         return "missing"
+    if kind in ("model_type", "dict_type"):
+        return f"{error['input']!r}: should be a mapping of keys to values"
+    if error["loc"][-1] == "[key]":
+        return f"{error['input']!r}: names are lower-case letters, digits and underscores, a letter first"
     if kind == "extra_forbidden":
         return f"unknown key; {nearest(str(error['loc'][-1]), _siblings(error['loc']))}"
     value = repr(error["input"])
@@ -90,8 +137,8 @@ def _siblings(location: tuple) -> list[str]:
             node = node["properties"][part]
         elif isinstance(part, int):
             node = node.get("items", {})
-        elif "additionalProperties" in node and isinstance(node["additionalProperties"], dict):
-            node = node["additionalProperties"]
+        elif "patternProperties" in node:
+            node = next(iter(node["patternProperties"].values()))
         elif "discriminator" in node:
             node = {"$ref": node["discriminator"]["mapping"][part]}
     return list(_resolve(node, schema).get("properties", {}))

@@ -7,13 +7,13 @@ from pathlib import Path
 from causalgrok.columns import RUN_TABLES
 from causalgrok.config import RUN_FOLDER, Run
 from causalgrok.data.splits import EVALUATION_SPLITS
-from causalgrok.devices import resolve_device
+from causalgrok.devices import gpu_visible, resolve_device
 from causalgrok.models.registry import MODULES
 from causalgrok.plotting import FIGURES
 from causalgrok.processes import pass_library_on, release_stale_lock
 from causalgrok.provenance import code_hash
 from causalgrok.training.settings import Training
-from causalgrok.validation import ConfigError, check_config
+from causalgrok.validation import ConfigError, check_config, check_subset
 
 try:
     settings = check_config(config, workflow.configfiles)
@@ -85,7 +85,26 @@ def packing_settings(wildcards):
     return settings.datasets[wildcards.dataset].model_dump(mode="json", exclude={"source"})
 
 
+def refuse_impossible(run):
+    """End with one line before any job starts if this run cannot get its images or its GPU."""
+    try:
+        check_subset(settings, run, workflow.configfiles)
+    except ConfigError as error:
+        sys.exit(str(error))
+    if settings.tasks[run.task].device == "cuda" and not gpu_visible() and running_here():
+        sys.exit(
+            f"config: tasks.{run.task}.device: 'cuda', but this machine shows no GPU; plan with -n, run on a cluster, "
+            "or take a task whose device is cpu"
+        )
+
+
+def running_here():
+    """Whether jobs will run on this machine: neither a dry run, nor a cluster, nor a linter or report."""
+    return workflow.executor_plugin is not None and not workflow.non_local_exec and not workflow.dryrun
+
+
 def subset_of_run(wildcards):
+    refuse_impossible(run_of(wildcards))
     task = settings.tasks[wildcards.task]
     folder = f"<data>/{task.dataset}/subsets/correlation{task.label_hospital_correlation:g}"
     return f"{folder}/n{wildcards.n}/seed{wildcards.seed}.safetensors"

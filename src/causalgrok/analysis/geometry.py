@@ -9,8 +9,8 @@ splits of different size are not comparable to each other, only to themselves ov
 import numpy as np
 import pandas as pd
 
+from causalgrok.columns import COLUMNS
 from causalgrok.interventions.features import SPLITS, Features
-from causalgrok.tables import COLUMNS
 
 
 def singular_values(features: np.ndarray) -> np.ndarray:

@@ -12,15 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 FIELD = 64.0
 """Side of a patch in micrometres."""
 
 CENTRE = FIELD / 6
 """Half the side of the central third, whose tissue the label describes."""
-
-HAEMATOXYLIN, EOSIN = range(2)
 
 LYMPHOCYTE, FIBROBLAST, REACTIVE, TUMOUR = range(4)
 
@@ -55,14 +52,14 @@ class _Waves:
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """Values (n,) at points (n, 2)."""
-        return np.sqrt(2 / len(self.phases)) * np.cos(points @ self.numbers.T + self.phases).sum(1)
+        return np.sqrt(2 / len(self.phases)) * np.cos(np.einsum("nd,kd->nk", points, self.numbers) + self.phases).sum(1)
 
     def on(self, axis: np.ndarray) -> np.ndarray:
         """Values (h, w) on the square of pixels with these centres (h,), each the mean over its pixel."""
         pixel = np.sinc(self.numbers * (axis[1] - axis[0]) / (2 * np.pi)).prod(1)
         x, y = np.multiply.outer(self.numbers.T, axis)
         y += self.phases[:, None]
-        # cos(x + y) = cos x cos y - sin x sin y; einsum, because the bits of a BLAS product depend on its threads
+        # cos(x + y) = cos x cos y - sin x sin y; einsum, because the last bits of a BLAS product depend on its threads
         rows = np.concatenate([np.cos(y), -np.sin(y)]).T
         columns = np.concatenate([np.cos(x), np.sin(x)]).T * np.tile(pixel, 2)
         return np.sqrt(2 / len(pixel)) * np.einsum("hk,wk->hw", rows, columns)
@@ -114,19 +111,30 @@ class _Plan:
     """Where a patch is tumour, collagen or fat; everything else is lymphoid."""
 
     nest_middle: np.ndarray
+    """(2,) x and y of the tumour's middle."""
+
     nest_radius: float
+    """The tumour's mean radius."""
+
     nest_edge: _Waves
+    """How its radius varies, relative to 18 % of it."""
+
     collagen: _Waves
+    """There is collagen where this field exceeds the level."""
+
     collagen_level: float
+
     fibre_angle: float
+    """Direction of the collagen's fibres in radians."""
+
     fat: np.ndarray
-    """(k, 3) x, y and radius of fat vacuoles."""
+    """(k, 3) x, y and radius of fat vacuoles; none reaches the patch's middle."""
 
     @classmethod
     def draw(cls, rng: np.random.Generator, *, tumour: bool) -> "_Plan":
         radius, towards = rng.uniform(14, 48), rng.uniform(0, 2 * np.pi)
-        inside, beside = rng.uniform(0, 0.5) * radius, 1.3 * (radius + CENTRE)
-        elsewhere = beside if rng.random() < 0.15 else 10 * FIELD
+        inside, beside = rng.uniform(0, 0.5) * radius, 1.5 * (radius + CENTRE)
+        elsewhere = beside if rng.random() < 0.15 else 10 * FIELD  # so far off that there is none
         fat_radius, fat_gap, fat_angle = rng.uniform((8, 8, 0), (24, 24, 2 * np.pi), (2, 3)).T
         fat = np.stack([*_polar(fat_radius + fat_gap, fat_angle), fat_radius], axis=1)
         return cls(
@@ -142,8 +150,8 @@ class _Plan:
     def regions(self, x: np.ndarray, y: np.ndarray, sample: Callable[[_Waves], np.ndarray]) -> tuple[np.ndarray, ...]:
         """How far each place is tumour, and if not, collagen, both 0 to 1; and micrometres to the nearest fat."""
         edge = self.nest_radius * (1 + 0.18 * sample(self.nest_edge))
-        nest = expit(edge - np.hypot(x - self.nest_middle[0], y - self.nest_middle[1]))
-        collagen = expit((sample(self.collagen) - self.collagen_level) / 0.15)
+        nest = _step(edge - np.hypot(x - self.nest_middle[0], y - self.nest_middle[1]))
+        collagen = _step((sample(self.collagen) - self.collagen_level) / 0.15)
         fat = [np.hypot(x - fat_x, y - fat_y) - radius for fat_x, fat_y, radius in self.fat]
         return nest, collagen, np.min([np.full(nest.shape, FIELD), *fat], axis=0)
 
@@ -151,7 +159,7 @@ class _Plan:
 def grow(rng: np.random.Generator, size: int, *, tumour: bool) -> tuple[np.ndarray, Nuclei]:
     """One patch: concentrations (2, size, size) float32 of haematoxylin and eosin, and its nuclei.
 
-    Haematoxylin 1 is a lymphocyte's nucleus, eosin 1 dense collagen.
+    Haematoxylin is about 1 in a lymphocyte's nucleus, eosin about 0.7 in dense collagen.
 
     Args:
         rng: source of everything random; the same state gives the same tissue at every size.
@@ -160,7 +168,7 @@ def grow(rng: np.random.Generator, size: int, *, tumour: bool) -> tuple[np.ndarr
     """
     plan = _Plan.draw(rng, tumour=tumour)
     nuclei = _pack(rng, plan)
-    grain, cloud, bend = _Waves.draw(rng, 1.0), _Waves.draw(rng, 6), _Waves.draw(rng, 12)
+    grain, cloud, bend = _Waves.draw(rng, 1.0, 64), _Waves.draw(rng, 6), _Waves.draw(rng, 12)
     gaps, tightness = _Waves.draw(rng, 4), rng.normal(1.5, 0.5)
     strands = rng.normal(size=120)
 
@@ -170,16 +178,21 @@ def grow(rng: np.random.Generator, size: int, *, tumour: bool) -> tuple[np.ndarr
     occupied, haematoxylin = _paint(nuclei, axis)
     grain, cloud = grain.on(axis), cloud.on(axis)
     across = y * np.cos(plan.fibre_angle) - x * np.sin(plan.fibre_angle) + 3 * bend.on(axis)
-    fibres = expit((np.interp(across / 1.5, np.arange(120) - 60, strands) + 0.3 + 0.4 * cloud) / 0.4)
+    fibres = _step((np.interp(across / 1.5, np.arange(120) - 60, strands) + 0.3 + 0.4 * cloud) / 0.4)
     collagen = collagen * (1 - nest)
-    cells = (1 - nest - collagen) * expit((gaps.on(axis) + tightness + 0.2 * grain) / 0.25)
-    rim, tissue = np.exp(-((fat / 0.9) ** 2)), expit(fat / 0.5)
+    cells = (1 - nest - collagen) * _step((gaps.on(axis) + tightness + 0.2 * grain) / 0.25)
+    rim, tissue = np.exp(-((fat / 0.9) ** 2)), _step(fat / 0.5)
 
     eosin = collagen * (0.12 + 0.6 * fibres) + (0.42 * nest + 0.3 * cells) * (1 + 0.25 * cloud + 0.2 * grain)
     eosin = (1 - 0.6 * occupied) * eosin * tissue + 0.4 * rim
     ground = 0.06 * collagen + (0.16 * nest + 0.12 * cells) * (1 + 0.3 * cloud)
     haematoxylin = (haematoxylin * (1 + 0.15 * grain) + (1 - occupied) * ground) * tissue + 0.06 * rim
     return np.stack([haematoxylin, eosin]).clip(0).astype(np.float32), nuclei
+
+
+def _step(x: np.ndarray) -> np.ndarray:
+    """The logistic function: 0 far below zero, 1 far above."""
+    return 0.5 + 0.5 * np.tanh(x / 2)
 
 
 def _polar(radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -239,13 +252,13 @@ def _paint(nuclei: Nuclei, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     offsets = windows * pixel + axis[0] - nuclei.position[:, :, None]
     columns, rows = ((windows >= 0) & (windows < size)).swapaxes(0, 1)
     dx, dy = offsets.swapaxes(0, 1)
-    near = (dx[:, None, :] ** 2 + dy[:, :, None] ** 2 < reach[:, None, None] ** 2) & rows[:, :, None] & columns[:, None]
-    nucleus, i, j = np.nonzero(near)
+    close = dx[:, None, :] ** 2 + dy[:, :, None] ** 2 < reach[:, None, None] ** 2
+    nucleus, i, j = np.nonzero(close & rows[:, :, None] & columns[:, None, :])
     column, row = windows[nucleus, 0, j], windows[nucleus, 1, i]
-    place = dx[nucleus, j] + 1j * dy[nucleus, i]
+    x, y = dx[nucleus, j], dy[nucleus, i]
     near = nuclei[nucleus]
 
-    turned = place * np.exp(-1j * nuclei.angle)[nucleus]
+    turned = (x + 1j * y) * np.exp(-1j * nuclei.angle)[nucleus]
     turned = turned.real / long[nucleus] + 1j * turned.imag / short[nucleus]
     radius = np.abs(turned)
     direction = turned / np.maximum(radius, 1e-9)
@@ -253,13 +266,14 @@ def _paint(nuclei: Nuclei, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     outline = 1 + (direction**2 * (second + direction * third + direction**2 * fourth)).real
     depth = (outline - radius) * near.radius
     soft = 0.25 + 0.2 * pixel
-    inside, core = expit(depth / soft), expit((depth - 1) / soft)
+    inside, core = _step(depth / soft), _step((depth - 1) / soft)
     # a nucleolus of 0.7 micrometres, seen through the pixel
     blur = 0.7**2 + (pixel / 3) ** 2
-    nucleolus = 0.7**2 / blur * np.exp(-(np.abs(place - near.nucleolus @ [1, 1j]) ** 2) / (2 * blur))
+    distance = (x - near.nucleolus[:, 0]) ** 2 + (y - near.nucleolus[:, 1]) ** 2
+    nucleolus = 0.7**2 / blur * np.exp(-distance / (2 * blur))
     stain = near.chromatin * inside * (1 - near.openness * core * (1 - 0.9 * nucleolus))
 
-    occupied, haematoxylin = np.zeros((2, len(axis), len(axis)))
+    occupied, haematoxylin = np.zeros((2, size, size))
     np.maximum.at(occupied, (row, column), inside)
     np.maximum.at(haematoxylin, (row, column), stain)
     return occupied, haematoxylin

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from causalgrok.columns import COLUMNS
 from causalgrok.interventions.controls import random_orders
 from causalgrok.interventions.features import Features, Head
 from causalgrok.interventions.logistic import LogisticProbe
 from causalgrok.interventions.probing import fit_probes
 from causalgrok.interventions.scoring import double, score_heads
 from causalgrok.interventions.settings import Measurement
-from causalgrok.tables import COLUMNS
 
 
 def selectivity(probe: LogisticProbe) -> np.ndarray:

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from causalgrok.columns import COLUMNS
 from causalgrok.interventions.controls import generator
 from causalgrok.interventions.features import PROBE, STAGES, Features
 from causalgrok.interventions.logistic import Design, LogisticProbe, fit_validated
 from causalgrok.interventions.settings import Measurement
-from causalgrok.tables import COLUMNS
 
 
 @dataclass(frozen=True)
-class Task:
+class Target:
     """One thing to decode from the probe pool of n patches."""
 
-    target: str
+    name: str
     """hospital or tumour."""
 
     control: str
@@ -96,13 +96,13 @@ def fit_probes(
     Raises:
         ValueError: a hospital has only one slide, a target only one class, or a feature is not finite.
     """
-    judging, tasks = _tasks(features, settings)
+    judging, decoded = _targets(features, settings)
     design = Design.of(features.at(epoch, PROBE)[~judging])
     grid = settings.inverse_regularisation
     return {
-        task.target: fit_validated(design, task.labels[~judging], task.folds[~judging], grid)
-        for task in tasks
-        if task.target in targets and task.control == "none"
+        target.name: fit_validated(design, target.labels[~judging], target.folds[~judging], grid)
+        for target in decoded
+        if target.name in targets and target.control == "none"
     }
 
 
@@ -115,25 +115,25 @@ def probe_layers(features: Features, settings: Measurement) -> pd.DataFrame:
     Raises:
         ValueError: a hospital has only one slide, a target only one class, or a feature is not finite.
     """
-    judging, tasks = _tasks(features, settings)
+    judging, targets = _targets(features, settings)
     fitting = ~judging
     rows = []
     for epoch in features.epochs:
         for stage in STAGES:
             values = features.at(epoch, PROBE, stage)
             design, judged = Design.of(values[fitting]), values[judging]
-            for task in tasks:
+            for target in targets:
                 probe = fit_validated(
-                    design, task.labels[fitting], task.folds[fitting], settings.inverse_regularisation
+                    design, target.labels[fitting], target.folds[fitting], settings.inverse_regularisation
                 )
-                labels = task.labels[judging]
+                labels = target.labels[judging]
                 rows.append(
                     {
                         "epoch": epoch,
                         "stage": stage,
-                        "target": task.target,
-                        "control": task.control,
-                        "repeat": task.repeat,
+                        "target": target.name,
+                        "control": target.control,
+                        "repeat": target.repeat,
                         "accuracy": np.mean(probe.predict(judged) == labels),
                         "chance": np.unique(labels, return_counts=True)[1].max() / len(labels),
                         "C": probe.C,
@@ -144,16 +144,16 @@ def probe_layers(features: Features, settings: Measurement) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS["probing"]))
 
 
-def _tasks(features: Features, settings: Measurement) -> tuple[np.ndarray, list[Task]]:
+def _targets(features: Features, settings: Measurement) -> tuple[np.ndarray, list[Target]]:
     """The judging mask (n,) of the probe pool, and what is decoded from it."""
     domains, groups = features.domains(PROBE), features.groups(PROBE)
     judging = judging_mask(domains, groups, settings.judged_fraction, settings.seed)
     slides = np.unique(np.column_stack([domains, groups]), axis=0, return_inverse=True)[1].ravel()
     folds = np.zeros(len(domains), dtype=int)
     folds[~judging] = slide_folds(domains[~judging], slides[~judging], settings.folds, settings.seed)
-    tasks = [
-        Task("hospital", "none", 0, domains, folds),
-        Task("tumour", "none", 0, features.labels(PROBE), folds),
+    targets = [
+        Target("hospital", "none", 0, domains, folds),
+        Target("tumour", "none", 0, features.labels(PROBE), folds),
     ]
     for repeat in range(settings.permutations):
         permuted, folds = domains.copy(), np.zeros(len(domains), dtype=int)
@@ -161,5 +161,5 @@ def _tasks(features: Features, settings: Measurement) -> tuple[np.ndarray, list[
         for side, name in ((~judging, "permuted fitting"), (judging, "permuted judging")):
             permuted[side] = permute_by_slide(domains[side], slides[side], generator(settings.seed, name, repeat))
         folds[~judging] = slide_folds(permuted[~judging], slides[~judging], settings.folds, settings.seed)
-        tasks.append(Task("hospital", "permuted", repeat, permuted, folds))
-    return judging, tasks
+        targets.append(Target("hospital", "permuted", repeat, permuted, folds))
+    return judging, targets

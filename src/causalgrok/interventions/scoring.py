@@ -2,39 +2,16 @@
 
 An intervention that is linear in the pooled features, h' = h M, leaves the same network with another head: the logits
 h' w^T + b equal h (w M^T)^T + b. So altered heads are scored, all in one matrix product, and h' is never built.
-
-AUROC is the Mann-Whitney statistic with ties counted half. The score of class c is its log-odds,
-``logit_c - log sum_{j != c} exp(logit_j)``: the difference of the logits for two classes, and a monotone function of
-the softmax probability for more, averaged over classes one-vs-rest.
 """
 
 import numpy as np
 import pandas as pd
 
 from causalgrok.interventions.features import SPLITS, Features, Head
+from causalgrok.scoring import accuracy, auroc
 
 _BLOCK = 2**23
 """Logits held at a time (64 MiB in float64)."""
-
-
-def accuracy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Fraction (...) of examples whose highest logit, among logits (..., n, classes), is their label's (n,)."""
-    return (np.argmax(logits, axis=-1) == labels).mean(axis=-1)
-
-
-def auroc(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve (...) of logits (..., n, classes) against labels (n,) in 0 .. classes - 1.
-
-    Macro one-vs-rest for more than two classes. NaN where a class has no example or a logit is not a number.
-    """
-    classes = logits.shape[-1]
-    if classes == 2:
-        return _area(logits[..., 1] - logits[..., 0], labels == 1)
-    areas = []
-    for label in range(classes):
-        others = np.delete(logits, label, axis=-1)
-        areas.append(_area(logits[..., label] - np.logaddexp.reduce(others, axis=-1), labels == label))
-    return np.mean(areas, axis=0)
 
 
 def score_heads(
@@ -94,16 +71,3 @@ def _scores(
     logits = (pooled @ weight.reshape(heads * classes, dimension).T).reshape(len(pooled), heads, classes) + bias
     logits = logits.transpose(1, 0, 2)
     return accuracy(logits, labels), auroc(logits, labels)
-
-
-def _area(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
-    """AUROC (...) of scores (..., n) for the examples that `positive` (n,) marks against the others."""
-    if positive.all() or not positive.any():
-        return np.full(scores.shape[:-1], np.nan)[()]
-    flat = scores.reshape(-1, scores.shape[-1])
-    above, below = np.sort(flat[:, positive]), np.sort(flat[:, ~positive])
-    won = [np.searchsorted(low, high, "left").sum() for low, high in zip(below, above, strict=True)]
-    not_lost = [np.searchsorted(low, high, "right").sum() for low, high in zip(below, above, strict=True)]
-    areas = (np.array(won) + np.array(not_lost)) / (2 * above.shape[1] * below.shape[1])
-    areas[np.isnan(flat).any(axis=1)] = np.nan
-    return areas.reshape(scores.shape[:-1])[()]

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from causalgrok.columns import COLUMNS
 from causalgrok.interventions.controls import random_directions
 from causalgrok.interventions.features import PROBE, Features
 from causalgrok.interventions.scoring import double, score_shifts
 from causalgrok.interventions.settings import Measurement
-from causalgrok.tables import COLUMNS
 
 UNDEFINED_COSINE = 0.1
 """A direction whose cosine with the way to the OOD-val hospital is below this has no sign to speak of."""

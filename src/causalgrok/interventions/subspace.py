@@ -15,12 +15,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from causalgrok.columns import COLUMNS
 from causalgrok.interventions.controls import random_subspaces
 from causalgrok.interventions.features import Features, Head
 from causalgrok.interventions.probing import fit_probes
 from causalgrok.interventions.scoring import double, score_heads
 from causalgrok.interventions.settings import Measurement
-from causalgrok.tables import COLUMNS
 
 _TOLERANCE = 1e-6
 """Singular values below this fraction of the largest belong to directions that are not there."""
@@ -68,7 +68,7 @@ def ablate_subspace(features: Features, settings: Measurement) -> pd.DataFrame:
         cases = pd.DataFrame(
             [(name, r, strength, repeat) for name, r, repeat, _ in leading for strength in settings.strengths],
             columns=["method", "rank", "strength", "repeat"],
-        )
+        ).astype({"method": str, "rank": int, "strength": float, "repeat": int})  # also where there are no rows
         weight = ablated_heads(head, [basis for *_, basis in leading], settings.strengths)
         frames.append(score_heads(features, epoch, cases, weight, head.bias))
     return pd.concat(frames, ignore_index=True)[list(COLUMNS["subspace"])]

@@ -16,17 +16,14 @@ def effective_rank(geometry: pd.DataFrame) -> Figure:
     """
     geometry = style.select(geometry, "geometry", "epoch", "effective_rank", split=style.SPLITS)
     within = "id_val" if "id_val" in set(geometry["split"]) else "train"
-    splits = style.splits(geometry, (within, *style.SCORED))
     palette = style.colours(geometry["recipe"])
-    settings = style.settings(geometry)
-    figure, axes = style.panels(len(settings), len(splits), height=2, share_y="row")
-    for row, (setting, runs) in zip(axes, settings.items(), strict=True):
-        runs = runs[runs["split"].isin(splits)]
-        for panel, split in zip(row, splits, strict=True):
-            style.curves(panel, runs[runs["split"] == split], "epoch", "effective_rank", palette)
+    figure, rows = style.by_split(geometry, (within, *style.SCORED), height=2, share_y="row")
+    for row in rows:
+        for panel, title, runs in row:
+            style.curves(panel, runs, "epoch", "effective_rank", palette)
             style.epoch_axis(panel, runs["epoch"].max())
-            panel.set_title(f"{style.SPLITS[split]}\n{setting}")
-            panel.set_ylabel("effective rank (dimensions)" if panel is row[0] else "")
-        style.bound(row[0], runs["effective_rank"])
+            panel.set_title(title)
+            panel.set_ylabel("effective rank (dimensions)" if panel is row[0][0] else "")
+        style.bound(row[0][0], pd.concat([runs["effective_rank"] for _, _, runs in row]))
     style.legend(figure, style.curve_keys(geometry, palette))
     return figure

@@ -4,7 +4,6 @@ import math
 
 import matplotlib as mpl
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -37,7 +36,10 @@ def steering(subspace: pd.DataFrame, steering: pd.DataFrame) -> Figure:
     figure, axes = style.panels(len(rows), 2, height=2, share_y="row")
     for row, (place, runs) in zip(axes, rows, strict=True):
         for panel, (intervention, (title, label)) in zip(row, _INTERVENTIONS.items(), strict=True):
-            _draw_means(panel, runs[runs["intervention"] == intervention], palette)
+            shown = runs[runs["intervention"] == intervention]
+            for control, line in ((True, _CONTROL), (False, _TARGET)):
+                means = shown[shown["control"] == control]
+                style.means(panel, means, "strength", "accuracy", palette, markeredgewidth=0, **line)
             panel.set_title(f"{title}\n{place}")
             panel.set_xlabel(label)
             panel.set_ylabel("accuracy (fraction)" if panel is row[0] else "")
@@ -126,24 +128,6 @@ def _responses(subspace: pd.DataFrame, steering: pd.DataFrame) -> pd.DataFrame:
     both["control"] = both["control"] == "random"
     by = [*style.RUN_KEYS, "split", "intervention", "control", "strength"]
     return both.groupby(by, as_index=False)[["accuracy", "cosine"]].mean()
-
-
-def _draw_means(axes: Axes, runs: pd.DataFrame, palette: dict[str, str]) -> None:
-    """Each recipe's mean over runs with its interval, for the hospital's directions and for the control."""
-    for control, line in ((True, _CONTROL), (False, _TARGET)):
-        sns.lineplot(
-            style.complete(runs[runs["control"] == control], ["strength"]),
-            x="strength",
-            y="accuracy",
-            hue="recipe",
-            palette=palette,
-            errorbar=style.t_interval,
-            err_kws={"alpha": 0.1 if control else 0.2, "linewidth": 0},
-            markeredgewidth=0,
-            legend=False,
-            ax=axes,
-            **line,
-        )
 
 
 def _draw_runs(axes: Axes, runs: pd.DataFrame, palette: dict[str, str], undefined: float) -> None:

@@ -2,7 +2,6 @@
 
 import matplotlib as mpl
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -37,24 +36,21 @@ def neurons(neurons: pd.DataFrame) -> Figure:
     for row, (place, runs, recipes) in zip(axes, rows, strict=True):
         for panel, recipe in zip(row, recipes, strict=False):
             means = style.per_run(runs[runs["recipe"] == recipe], ["k", "selection"], "accuracy")
-            sns.lineplot(
-                style.complete(means, ["k", "selection"]),
-                x="k",
-                y="accuracy",
-                hue="selection",
+            style.means(
+                panel,
+                means,
+                "k",
+                "accuracy",
+                _SELECTIONS,
+                by="selection",
                 style="selection",
                 hue_order=list(_SELECTIONS),
                 style_order=list(_SELECTIONS),
-                palette=_SELECTIONS,
                 markers=_MARKERS,
                 dashes=_DASHES,
-                errorbar=style.t_interval,
-                err_kws={"alpha": 0.15, "linewidth": 0},
                 linewidth=1.2,
                 markersize=4,
                 markeredgewidth=0,
-                legend=False,
-                ax=panel,
             )
             _count_axis(panel, sorted(runs["k"].unique()))
             panel.set_title(f"{style.titled(recipe, means)}\n{place}")
@@ -92,13 +88,12 @@ def neurons_per_seed(neurons: pd.DataFrame, *, k: int = 64) -> Figure:
     k = _nearest(effects, k)
     extra = _extra_drop(effects[effects["k"] == k])
     palette = style.colours(extra["recipe"])
-    settings, splits = style.settings(extra), style.splits(extra)
-    figure, axes = style.panels(len(settings), len(splits), share_y="all")
-    for row, (setting, runs) in zip(axes, settings.items(), strict=True):
-        for panel, split in zip(row, splits, strict=True):
-            _draw_seeds(panel, runs[runs["split"] == split], palette)
-            panel.set_title(f"{style.SPLITS[split]}, {setting}")
-        row[0].set_ylabel(f"accuracy lost beyond\nrandom, K = {k} (fraction)")
+    figure, rows = style.by_split(extra, share_y="all")
+    for row in rows:
+        for panel, title, runs in row:
+            _draw_seeds(panel, runs, palette)
+            panel.set_title(title)
+        row[0][0].set_ylabel(f"accuracy lost beyond\nrandom, K = {k} (fraction)")
     keys = [
         *(
             Line2D([], [], color=palette[name], linestyle="", marker="D", markersize=4, label=label)

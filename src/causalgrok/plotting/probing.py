@@ -4,6 +4,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from causalgrok.interventions.features import STAGES
@@ -41,10 +43,14 @@ def probing(probing: pd.DataFrame) -> Figure:
         for recipe, cells in runs.groupby("recipe")
     ]
     means = pd.concat([cells["above"] for _, cells in rows])
+    scale = {"vmin": min(0, means.min()), "vmax": means.max()}
     figure, axes = style.panels(len(rows), len(targets), height=1.6)
     for row, (label, cells) in zip(axes, rows, strict=True):
         for panel, ((target, control), title) in zip(row, targets.items(), strict=True):
             chosen = cells[(cells["target"] == target) & (cells["control"] == control)]
+            if chosen.empty:
+                panel.set_visible(False)
+                continue
             grid = chosen.pivot(index="stage", columns="epoch", values="above")
             stages = [stage for stage in STAGES if stage in grid.index]
             stages += [stage for stage in grid.index if stage not in STAGES]
@@ -52,8 +58,7 @@ def probing(probing: pd.DataFrame) -> Figure:
             grid = grid.loc[stages[::-1]]
             sns.heatmap(
                 grid,
-                vmin=min(0, means.min()),
-                vmax=means.max(),
+                **scale,
                 cmap="viridis",
                 cbar=False,
                 xticklabels=False,
@@ -67,7 +72,7 @@ def probing(probing: pd.DataFrame) -> Figure:
             panel.set_title(title if panel in axes[0] else "")
             panel.set_xlabel("epoch" if panel in axes[-1] else "")
             panel.set_ylabel(label if panel is row[0] else "")
-    colourbar = figure.colorbar(axes[0, 0].collections[0], ax=axes, aspect=12 * len(rows), pad=0.02)
+    colourbar = figure.colorbar(ScalarMappable(Normalize(**scale), "viridis"), ax=axes, aspect=12 * len(rows), pad=0.02)
     colourbar.set_label("probe accuracy\nminus chance (fraction)")
     colourbar.outline.set_visible(False)
     return figure

@@ -19,7 +19,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, MaxNLocator, StrMethodFormatter, SymmetricalLogLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, StrMethodFormatter
 from scipy import stats
 
 from causalgrok.columns import RUN
@@ -233,6 +233,34 @@ def bound(axes: Axes, values: Iterable[float]) -> None:
         axes.set_ylim(max(low, least - room), min(high, most + room))
 
 
+def by_split(
+    frame: pd.DataFrame, order: Iterable[str] = SCORED, *, height: float = 1.8, share_y: str = "none"
+) -> tuple[Figure, list[list[tuple[Axes, str, pd.DataFrame]]]]:
+    """A figure with a row of panels a training set, and in it a panel for each split of `order` that it has.
+
+    Returns:
+        The figure, and its rows of (axes, title, rows of the table to be drawn there).
+    """
+    content = [
+        [(split, setting, runs[runs["split"] == split]) for split in splits(runs, order)]
+        for setting, runs in settings(frame).items()
+    ]
+    figure, axes = panels(len(content), max(map(len, content)), height=height, share_y=share_y)
+    rows = []
+    for row, parts in zip(axes, content, strict=True):
+        # Two panels a row have room for one line of title, three have not.
+        between = "\n" if len(row) > 2 else ", "
+        rows.append(
+            [
+                (panel, f"{SPLITS[split]}{between}{setting}", runs)
+                for panel, (split, setting, runs) in zip(row, parts, strict=False)
+            ]
+        )
+        for spare in row[len(parts) :]:
+            spare.remove()
+    return figure, rows
+
+
 def curves(axes: Axes, frame: pd.DataFrame, x: str, y: str, palette: dict[str, str]) -> None:
     """Each run as a thin line, and each recipe's mean over runs as a thick line with its 95 % t interval.
 
@@ -256,17 +284,37 @@ def curves(axes: Axes, frame: pd.DataFrame, x: str, y: str, palette: dict[str, s
         legend=False,
         ax=axes,
     )
+    means(axes, frame, x, y, palette, linewidth=THICK)
+
+
+def means(
+    axes: Axes,
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    palette: dict[str, str],
+    *,
+    by: str = "recipe",
+    interval: bool = True,
+    **line: object,
+) -> None:
+    """The mean over runs against `x`, with its 95 % t interval, for each value of the column `by`.
+
+    Nothing is drawn where there are no rows, which seaborn would complain about.
+    """
+    if frame.empty:
+        return
     sns.lineplot(
-        complete(frame, [x]),
+        complete(frame, [x] if by == "recipe" else [x, by]),
         x=x,
         y=y,
-        hue="recipe",
+        hue=by,
         palette=palette,
-        errorbar=t_interval,
-        err_kws={"alpha": 0.18, "linewidth": 0},
-        linewidth=THICK,
+        errorbar=t_interval if interval else None,
+        err_kws={"alpha": 0.18, "linewidth": 0} if interval else {},
         legend=False,
         ax=axes,
+        **line,
     )
 
 
@@ -277,10 +325,9 @@ def epoch_axis(axes: Axes, last: int) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     else:
         axes.set_xscale("symlog", linthresh=1, linscale=0.5)
-        axes.xaxis.set_major_locator(
-            FixedLocator([0, *(10**power for power in range(math.floor(math.log10(last)) + 1))])
-        )
-        axes.xaxis.set_minor_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=range(2, 10)))
+        decades = [10**power for power in range(math.floor(math.log10(last)) + 1)]
+        axes.xaxis.set_major_locator(FixedLocator([0, *decades]))
+        axes.xaxis.set_minor_locator(FixedLocator([times * ten for ten in decades for times in range(2, 10)]))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set_xlim(0, last)
 
@@ -332,6 +379,9 @@ def legend(figure: Figure, keys: Sequence[Artist]) -> None:
 def save_figure(figure: Figure, pdf: str | Path, svg: str | Path) -> None:
     """Write a figure as PDF and SVG; the same figure gives the same bytes, and text stays text."""
     with mpl.rc_context(CONTEXT):
+        # Laid out once, or a figure would be laid out anew for each file.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         for path, kind, date in ((pdf, "pdf", "CreationDate"), (svg, "svg", "Date")):
             content = io.BytesIO()
             figure.savefig(content, format=kind, metadata={date: None})

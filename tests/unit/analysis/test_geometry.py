@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from causalgrok.analysis.geometry import effective_rank, measure_geometry, participation_ratio, singular_values
+from causalgrok.columns import COLUMNS
 from causalgrok.interventions.features import SPLITS, Features
-from causalgrok.tables import COLUMNS
 
 
 def with_spectrum(values, n=60, d=20, seed=0):

@@ -43,6 +43,7 @@ def planted_features():
         reads="tumour",
         rotate=True,
         shortcut=0.5,
+        offset=0.5,
         ood_val=None,
         seed=0,
     ) -> Planted:
@@ -61,16 +62,16 @@ def planted_features():
             balanced = np.tile([0, 1], n // 2)
             # On train and id_val the label may follow the side on which the hospital lies.
             follow = rng.random(n) < (2 * shortcut - 1 if split in ("train", "id_val") else 0)
-            labels = np.where(follow, place[:, 0] > 0, balanced).astype(np.int64)
+            labels = np.where(follow & (place[:, 0] != 0), place[:, 0] > 0, balanced).astype(np.int64)
             slide_effects = {group: slide * rng.standard_normal(d) for group in np.unique(groups)}
-            values = 0.5 + 0.6 * rng.standard_normal((n, d)) + np.stack([slide_effects[group] for group in groups])
+            values = offset + 0.6 * rng.standard_normal((n, d)) + np.stack([slide_effects[group] for group in groups])
             values += hospital * place @ plane.T + tumour * np.outer(labels - 0.5, tumour_axis)
             arrays |= {f"{split}/labels": labels, f"{split}/domains": domains, f"{split}/groups": groups}
             for epoch in epochs:
                 for stage in STAGES if split == PROBE else ("pooled",):
                     arrays[f"{epoch}/{split}/{stage}"] = values.astype(np.float32)
         row = {"tumour": tumour_axis, "hospital": plane[:, 0], "both": tumour_axis + plane[:, 0]}[reads]
-        center = 0.5 * row.sum()
+        center = offset * row.sum()
         for epoch in epochs:
             arrays[f"{epoch}/head.weight"] = np.stack([-row, row]).astype(np.float32)
             arrays[f"{epoch}/head.bias"] = np.array([center, -center], dtype=np.float32)

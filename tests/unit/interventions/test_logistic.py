@@ -64,20 +64,20 @@ def test_c_is_the_best_of_the_grid_on_left_out_folds():
         )
     best = max(correct.values())
     assert len(set(correct.values())) > 1
-    assert probe.C == min(C for C in grid if correct[C] == best)
+    assert min(C for C in grid if correct[C] == best) == probe.C
     np.testing.assert_allclose(probe.weight, fit_logistic(Design.of(values), labels, C=probe.C).weight, atol=1e-3)
 
 
 def test_a_fold_without_a_class_is_survived():
     values, labels = data(120, 20, 3)
-    probe = fit_validated(Design.of(values), labels, labels, [1e-2, 1e-1])  # each fold leaves a class out
+    probe = fit_validated(Design.of(values), labels, labels, [1e-1, 1e-2])  # each fold leaves a class out
     assert probe.C == 1e-2 and probe.classes.tolist() == [0, 1, 2]
     two = np.minimum(labels, 1)
     assert fit_validated(Design.of(values), two, two, [1e-2, 1e-1]).weight.shape == (2, 20)
 
 
 def test_refusals():
-    values, labels = data(60, 10, 2)
+    values, _ = data(60, 10, 2)
     with pytest.raises(ValueError, match=r"at least two classes.*\[7\]"):
         fit_logistic(Design.of(values), np.full(60, 7), C=1.0)
     values[4, 2] = np.inf

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from causalgrok.columns import COLUMNS
 from causalgrok.interventions.controls import random_orders
 from causalgrok.interventions.features import SPLITS
 from causalgrok.interventions.neurons import ablate_neurons, selective_order, selectivity
 from causalgrok.interventions.probing import fit_probes
-from causalgrok.interventions.scoring import accuracy, auroc
 from causalgrok.interventions.settings import Measurement
-from causalgrok.tables import COLUMNS
+from causalgrok.scoring import accuracy, auroc
 
 SETTINGS = Measurement(repeats=8, neuron_counts=[0, 1, 2, 4, 24, 64])
 

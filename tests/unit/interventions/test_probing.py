@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from causalgrok.columns import COLUMNS
 from causalgrok.interventions import probing
 from causalgrok.interventions.features import PROBE, STAGES
 from causalgrok.interventions.probing import fit_probes, judging_mask, permute_by_slide, probe_layers, slide_folds
 from causalgrok.interventions.settings import Measurement
-from causalgrok.tables import COLUMNS
 
-SETTINGS = Measurement(permutations=6)
+SETTINGS = Measurement(permutations=6, inverse_regularisation=[1e-2, 1e-1])
 
 
 def test_planted_signal_is_decoded_and_permuted_is_not(planted_features):
@@ -39,7 +39,7 @@ def test_absent_signal_is_not_decoded(planted_features):
 
 def test_permuted_labels_of_patches_on_fitted_slides_never_reach_the_judge(planted_features):
     """With loud slides a probe fitted on judging slides would tell every slide; disjoint slides tell it nothing."""
-    planted = planted_features(epochs=(0,), hospital=0.0, slide=3.0, slides=10, patches=8)
+    planted = planted_features(epochs=(0,), hospital=0.0, slide=3.0, slides=10, patches=6)
     frame = probe_layers(planted.features, SETTINGS).query("control == 'permuted'")
     assert frame["accuracy"].mean() < 0.5
 
@@ -49,7 +49,7 @@ def test_probes_see_fitting_slides_only(planted_features, monkeypatch):
     seen = []
     original = probing.Design.of
     monkeypatch.setattr(probing.Design, "of", lambda values: (seen.append(values), original(values))[1])
-    probe_layers(planted.features, Measurement())
+    probe_layers(planted.features, SETTINGS)
     judging = judging_mask(planted.features.domains(PROBE), planted.features.groups(PROBE), 0.4, 0)
     assert len(seen) == len(STAGES)
     for values in seen:
@@ -109,5 +109,5 @@ def test_permutation_moves_whole_slides_and_keeps_their_number():
 
 def test_twice_the_same(planted_features):
     planted = planted_features(epochs=(0,))
-    frames = [probe_layers(planted.features, Measurement(permutations=2)) for _ in range(2)]
+    frames = [probe_layers(planted.features, SETTINGS) for _ in range(2)]
     pd.testing.assert_frame_equal(*frames)

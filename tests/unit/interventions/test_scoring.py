@@ -6,7 +6,8 @@ import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from causalgrok.interventions.features import SPLITS
-from causalgrok.interventions.scoring import accuracy, auroc, score_heads, score_shifts
+from causalgrok.interventions.scoring import score_heads, score_shifts
+from causalgrok.scoring import accuracy, auroc
 
 
 def test_binary_agrees_with_sklearn_over_many_arrays_with_ties():

@@ -1,11 +1,11 @@
-"""The planted direction is found and points to the OOD-val hospital; at the pooled stage it only moves the threshold."""
+"""The planted direction is found and points to the OOD-val hospital; pooled, it moves the threshold and no more."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from causalgrok.columns import COLUMNS
 from causalgrok.interventions.features import PROBE, SPLITS
-from causalgrok.interventions.scoring import accuracy
 from causalgrok.interventions.settings import Measurement
 from causalgrok.interventions.steering import (
     UNDEFINED_COSINE,
@@ -14,7 +14,7 @@ from causalgrok.interventions.steering import (
     steer_activations,
     steering_directions,
 )
-from causalgrok.tables import COLUMNS
+from causalgrok.scoring import accuracy, auroc
 
 SETTINGS = Measurement(repeats=5)
 
@@ -82,6 +82,7 @@ def test_pooled_steering_shifts_logits_and_leaves_auroc_exactly_alone(planted_fe
         moved = planted.features.at(0, row.split).astype(np.float64) + row.alpha * step
         logits = planted.features.head(0).logits(moved)
         assert row.accuracy == pytest.approx(accuracy(logits, planted.features.labels(row.split)), abs=1e-9)
+        assert row.auroc == pytest.approx(auroc(logits, planted.features.labels(row.split)), abs=1e-9)
         assert row.cosine == pytest.approx(chosen[row.direction, row.repeat].cosine, abs=1e-6)
     hospital = frame[(frame["direction"] == "hospital") & (frame["split"] == "ood_test")]
     assert hospital["accuracy"].max() - hospital["accuracy"].min() > 0.2

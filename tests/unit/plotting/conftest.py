@@ -1,13 +1,15 @@
 """Synthetic study tables with the shapes and rough sizes of real ones."""
 
+import functools
 import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from causalgrok.columns import COLUMNS, RUN
 from causalgrok.interventions.features import STAGES
-from causalgrok.tables import COLUMNS, RUN
+from causalgrok.plotting import draw
 
 CHECKPOINTS = (0, 1, 4, 16, 64, 256, 1024, 3000)
 COUNTS = (0, 4, 8, 16, 32, 64, 128, 256)
@@ -164,3 +166,9 @@ def tables():
 def small():
     """A study of one run."""
     return study_tables(recipes=("grokking",), seeds=(0,))
+
+
+@pytest.fixture(scope="session")
+def drawn(tables):
+    """Draws a figure of `tables`, once for all tests."""
+    return functools.cache(lambda name: draw(name, tables))

@@ -1,0 +1,76 @@
+"""Whether a dataset can give the subsets that runs ask for, found out from metadata before any job starts."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from causalgrok.config import Dataset
+from causalgrok.data import camelyon17, tissue
+from causalgrok.data.subsets import check_pool, choose_rows
+from causalgrok.data.wilds_layout import FOLDER, METADATA, SPLITS
+
+_HELD_OUT_BY_WILDS = {1: "ood_val", 2: "ood_test"}
+
+
+def quick_metadata(source: tissue.TissueSettings, data_root: str | None) -> pd.DataFrame | None:
+    """Hospital, slide, label and split of every patch, without opening `wilds`; None before a download.
+
+    Args:
+        source: the dataset's source: generated tissue, or Camelyon17-WILDS.
+        data_root: folder that holds `camelyon17_v1.0`, if the user has one.
+    """
+    if source.kind == "tissue":
+        table = tissue.metadata(source)
+    elif data_root:
+        columns = ["tumor", "slide", "center", "split"]
+        table = pd.read_csv(Path(data_root, FOLDER, METADATA), usecols=columns)
+    else:
+        return None
+    splits = table["center"].map(_HELD_OUT_BY_WILDS).fillna(table["split"].map(SPLITS))
+    return pd.DataFrame(
+        {"hospital": table["center"], "slide": table["slide"], "label": table["tumor"], "split": splits}
+    )
+
+
+def check_pool_gives(dataset: Dataset, data_root: str | None, n: int, correlation: float) -> None:
+    """Refuse a subset that a dataset cannot give; before a download, only its official size is known.
+
+    Args:
+        dataset: the dataset's settings.
+        data_root: folder that holds `camelyon17_v1.0`, if the user has one.
+        n: size of the subset.
+        correlation: its label-hospital correlation.
+
+    Raises:
+        ValueError: names the n, the cell of hospital and label, what it needs and what the pool has.
+    """
+    key = dataset.model_dump_json(), data_root
+    if key not in _pools:
+        _pools[key] = _pool(dataset, data_root)
+    available = _pools[key]
+    if available is None:
+        limit = camelyon17.OFFICIAL["splits"]["train"] - dataset.probe_images
+        if n > limit:
+            raise ValueError(f"n = {n} is above the {limit} training patches that Camelyon17-WILDS leaves")
+    else:
+        hospitals = sorted({hospital for hospital, _ in available})
+        check_pool(available, n, hospitals=hospitals, correlation=correlation)
+
+
+_pools: dict[tuple, dict[tuple[int, int], int] | None] = {}
+
+
+def _pool(dataset: Dataset, data_root: str | None) -> dict[tuple[int, int], int] | None:
+    """(hospital, label) -> patches that subsets may be drawn from."""
+    metadata = quick_metadata(dataset.source, data_root)
+    if metadata is None:
+        return None
+    _, pool = choose_rows(
+        metadata,
+        ood_val=dataset.ood_val_hospital,
+        ood_test=dataset.ood_test_hospital,
+        evaluation_images=dataset.evaluation_images,
+        probe_images=dataset.probe_images,
+        seed=dataset.seed,
+    )
+    return pool.groupby(["hospital", "label"]).size().to_dict()
