@@ -125,10 +125,10 @@ class Study(Settings):
     runs: Annotated[list[RunSet], Field(min_length=1)]
     """The runs, in sets."""
 
-    tables: list[Literal[*RUN_TABLES]] = list(RUN_TABLES)
+    tables: list[Literal[*RUN_TABLES]] = Field(list(RUN_TABLES))
     """What is recorded and measured on each run."""
 
-    figures: list[Literal[*FIGURES]] = list(FIGURES)
+    figures: list[Literal[*FIGURES]] = Field(list(FIGURES))
     """What is drawn; each figure needs its tables."""
 
     def all_runs(self) -> list[Run]:

@@ -25,7 +25,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
+def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
     """Write a file whole or not at all."""
     with whole(path) as temporary:
         temporary.write_bytes(content)

@@ -61,6 +61,7 @@ def _forward(model: nn.Module, split: Split, device: str, grid: int, *, every_st
     for batch in torch.from_numpy(split.inputs).split(BATCH):
         for stage, output in model.stages(model.prepare(batch.to(device))):
             if stage == "pooled" or every_stage:
-                flat = output if output.dim() == 2 else adaptive_avg_pool2d(output, min(grid, output.shape[-1])).flatten(1)
-                collected.setdefault(stage, []).append(flat.cpu())
+                if output.dim() == 4:
+                    output = adaptive_avg_pool2d(output, min(grid, output.shape[-1])).flatten(1)
+                collected.setdefault(stage, []).append(output.cpu())
     return {stage: torch.cat(parts).numpy() for stage, parts in collected.items()}

@@ -37,7 +37,7 @@ def steering(subspace: pd.DataFrame, steering: pd.DataFrame) -> Figure:
     for row, (place, runs) in zip(axes, rows, strict=True):
         for panel, (intervention, (title, label)) in zip(row, _INTERVENTIONS.items(), strict=True):
             shown = runs[runs["intervention"] == intervention]
-            for control, line in ((True, _CONTROL), (False, _TARGET)):
+            for control, line in ((True, _CONTROL | {"shade": 0.1}), (False, _TARGET)):
                 means = shown[shown["control"] == control]
                 style.means(panel, means, "strength", "accuracy", palette, markeredgewidth=0, **line)
             panel.set_title(f"{title}\n{place}")

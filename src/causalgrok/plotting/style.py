@@ -295,12 +295,13 @@ def means(
     palette: dict[str, str],
     *,
     by: str = "recipe",
-    interval: bool = True,
+    shade: float = 0.18,
     **line: object,
 ) -> None:
     """The mean over runs against `x`, with its 95 % t interval, for each value of the column `by`.
 
-    Nothing is drawn where there are no rows, which seaborn would complain about.
+    The band has the opacity `shade`, and is left out at 0. Nothing is drawn where there are no rows, which seaborn would
+    complain about.
     """
     if frame.empty:
         return
@@ -310,8 +311,8 @@ def means(
         y=y,
         hue=by,
         palette=palette,
-        errorbar=t_interval if interval else None,
-        err_kws={"alpha": 0.18, "linewidth": 0} if interval else {},
+        errorbar=t_interval if shade else None,
+        err_kws={"alpha": shade, "linewidth": 0} if shade else {},
         legend=False,
         ax=axes,
         **line,

@@ -25,7 +25,7 @@ def trajectories(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
     for row in rows:
         for panel, title, runs in row:
             setting = (train["task"] == runs["task"].iloc[0]) & (train["n"] == runs["n"].iloc[0])
-            style.means(panel, train[setting], "epoch", "accuracy", palette, interval=False, alpha=0.6, **_TRAIN)
+            style.means(panel, train[setting], "epoch", "accuracy", palette, shade=0, alpha=0.6, **_TRAIN)
             style.curves(panel, runs, "epoch", "accuracy", palette)
             style.epoch_axis(panel, runs["epoch"].max())
             if runs["split"].iloc[0] != "test":

@@ -4,6 +4,8 @@ A checkpoint is a state dict in safetensors: no pickle. The resume state lies in
 outputs, named by an identity (the hash of config, code and data), so that a state of another run is never taken up.
 """
 
+import hashlib
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from causalgrok.files import whole
+from causalgrok.files import whole, write_bytes
+
+_DIGEST = hashlib.sha256().digest_size
+"""A state file is the digest of what follows it."""
 
 
 def save_checkpoint(state: dict[str, Tensor], path: Path) -> None:
@@ -46,20 +51,22 @@ class ResumeState:
 
     def save(self, state: dict) -> None:
         """Replace the state, keeping the one before it until the next."""
-        latest, previous = self.folder / "state.pt", self.folder / "previous.pt"
+        content = io.BytesIO()
+        torch.save(state, content)
+        latest = self.folder / "state.pt"
         if latest.exists():
-            latest.replace(previous)
-        with whole(latest) as temporary:
-            torch.save(state, temporary)
+            latest.replace(self.folder / "previous.pt")
+        write_bytes(latest, hashlib.sha256(content.getbuffer()).digest() + content.getvalue())
 
     def load(self) -> dict | None:
-        """The latest readable state, or None at the start of a run."""
+        """The latest state whose checksum is right, or None at the start of a run."""
         for path in (self.folder / "state.pt", self.folder / "previous.pt"):
             if path.exists():
-                try:
-                    return torch.load(path, map_location="cpu", weights_only=True)
-                except (RuntimeError, EOFError, OSError) as error:
-                    print(f"{path} cannot be read ({error}); falling back to an earlier state", flush=True)
+                content = path.read_bytes()
+                digest, state = content[:_DIGEST], memoryview(content)[_DIGEST:]
+                if hashlib.sha256(state).digest() == digest:
+                    return torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
+                print(f"{path} is damaged; falling back to an earlier state", flush=True)
         return None
 
     def finish(self, run_folder: Path) -> None:

@@ -22,7 +22,9 @@ class Dynamics:
 
     def before_step(self) -> None:
         """Remember the weights, so that the next `measure` can tell the step's angle."""
-        self._previous = {name: [p.detach().double() for p in group] for name, group in self.groups.items()}
+        self._previous = {
+            name: [p.detach().to(torch.float64, copy=True) for p in group] for name, group in self.groups.items()
+        }
 
     @torch.no_grad()
     def measure(self) -> list[dict]:

@@ -107,7 +107,7 @@ def test_a_factorial_of_eight_recipes_is_drawn(name, factorial):
     assert overlapping(draw(name, factorial)) == []
 
 
-@EACH
+@pytest.mark.parametrize("name", ["peak_accuracy", "steering", "interventions_per_run", "neurons", "probing"])
 def test_unequal_studies_are_drawn(name, unequal):
     draw(name, unequal)
 
@@ -115,7 +115,8 @@ def test_unequal_studies_are_drawn(name, unequal):
 @pytest.fixture(scope="module")
 def factorial():
     recipes = ("standard", "decay", "init", "grokfast", "decay_init", "decay_grokfast", "init_grokfast", "grokking")
-    return study_tables(recipes=recipes, seeds=(0,))
+    study = study_tables(recipes=recipes, seeds=(0,))
+    return {table: frame[frame["split"] == "ood_test"] if "split" in frame else frame for table, frame in study.items()}
 
 
 @pytest.fixture(scope="module")
@@ -176,10 +177,10 @@ def test_trajectories_show_the_training_set_dashed(tables, drawn):
         np.testing.assert_allclose(line.get_ydata(), train[recipe])
 
 
-def test_trajectories_without_hospitals_show_the_test_set_and_no_chance(tables):
-    metrics = tables["metrics"].replace({"split": {"ood_test": "test"}})
+def test_trajectories_without_hospitals_show_the_test_set_and_no_chance(small):
+    metrics = small["metrics"].replace({"split": {"ood_test": "test"}})
     figure = draw("trajectories", {"metrics": metrics[metrics["split"].isin(("train", "test"))]})
-    assert [axes.get_title("left") for axes in figure.axes] == ["test set, n = 300", "test set, n = 1000"]
+    assert [axes.get_title("left") for axes in figure.axes] == ["test set, n = 1000"]
     assert "chance" not in legend(figure)
 
 
@@ -208,10 +209,10 @@ def test_effective_rank_shows_the_training_hospitals_and_both_held_out_ones(tabl
     np.testing.assert_allclose(mean.get_ydata(), expected.mean())
 
 
-def test_effective_rank_falls_back_on_the_training_set(tables):
-    geometry = tables["geometry"]
+def test_effective_rank_falls_back_on_the_training_set(small):
+    geometry = small["geometry"]
     figure = draw("effective_rank", {"geometry": geometry[geometry["split"] != "id_val"]})
-    assert panel(figure, "training set n = 300")
+    assert panel(figure, "training set n = 1000")
 
 
 # Peak accuracy

@@ -1,0 +1,186 @@
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from causalgrok.data.splits import Split
+from causalgrok.models.settings import ResNet18
+from causalgrok.tables import read_table
+from causalgrok.training import trainer as trainer_module
+from causalgrok.training.checkpoints import ResumeState, all_checkpoints
+from causalgrok.training.recipe import GrokfastEma, Recipe
+from causalgrok.training.run import train_run
+from causalgrok.training.schedule import Schedule
+from causalgrok.training.settings import Training
+from causalgrok.training.trainer import Trainer, evaluate, initialise, loss_function
+
+
+def patches(n: int, seed: int = 0) -> Split:
+    """Patches whose label is how red they are."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    images = rng.integers(0, 120, (n, 16, 16, 3), dtype=np.uint8)
+    images[labels == 1, :, :, 0] += 100
+    index = np.arange(n)
+    return Split(images, labels, index % 3, index % 6, index)
+
+
+def settings(**changes) -> Training:
+    recipe = {"weight_decay": 5e-3, "init_scale": 2, "grokfast": GrokfastEma(), "batch_size": 8}
+    values = {
+        "model": ResNet18(width=4),
+        "classes": 2,
+        "loss": "cross_entropy",
+        "recipe": Recipe(**recipe),
+        "schedule": Schedule(epochs=6, evaluate_every=2, checkpoint_every=2),
+        "seed": 3,
+        "device": "cpu",
+    }
+    return Training(**values | changes)
+
+
+def run(folder, chosen: Training, name: str = "run", n: int = 20):
+    resume = ResumeState(folder / name, "0" * 16)
+    trainer = Trainer(patches(n), {"ood_test": patches(10, 1)}, chosen, resume=resume, report=lambda line: None)
+    return trainer.run(), resume
+
+
+def test_learns_and_keeps_every_checkpoint(tmp_path):
+    (metrics, dynamics), resume = run(
+        tmp_path, settings(schedule=Schedule(epochs=32, evaluate_every=8, checkpoint_every=8))
+    )
+    frame = pd.DataFrame(metrics)
+    assert frame["epoch"].unique().tolist() == [0, 1, 2, 4, 8, 16, 24, 32]
+    assert frame.loc[frame["epoch"] == 32, "step"].unique() == [96]
+    assert frame.query("epoch == 32 and split == 'ood_test'")["accuracy"].item() > 0.9
+    assert frame.loc[frame["split"] != "train", "zero_loss_fraction"].isna().all()
+    assert [epoch for epoch, _ in all_checkpoints(resume.checkpoints)] == [0, 1, 2, 4, 8, 16, 24, 32]
+    angles = pd.DataFrame(dynamics).query("group == 'total'")["angle_per_step"]
+    assert math.isnan(angles.iloc[0])
+    assert (angles.iloc[1:] > 0).all()
+
+
+def test_equal_runs_give_equal_bits(tmp_path):
+    first, _ = run(tmp_path, settings(), "a")
+    second, _ = run(tmp_path, settings(), "b")
+    assert repr(first) == repr(second)
+
+
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch):
+    whole, whole_resume = run(tmp_path, settings(), "whole")
+    monkeypatch.setattr(trainer_module, "SAVE_SECONDS", -1)
+
+    resume = ResumeState(tmp_path / "killed", "0" * 16)
+    killed = Trainer(patches(20), {"ood_test": patches(10, 1)}, settings(), resume=resume, report=lambda line: None)
+    train_epoch = killed._train_epoch
+
+    def die_in_epoch_four(*, measured):
+        if killed.epoch == 3:
+            raise KeyboardInterrupt
+        train_epoch(measured=measured)
+
+    killed._train_epoch = die_in_epoch_four
+    with pytest.raises(KeyboardInterrupt):
+        killed.run()
+
+    lines = []
+    again = Trainer(patches(20), {"ood_test": patches(10, 1)}, settings(), resume=resume, report=lines.append)
+    assert repr(again.run()) == repr(whole)
+    assert again.resumed_after == 3
+    assert any("resumed after epoch 3" in line for line in lines)
+    for (epoch, expected), (_, got) in zip(
+        all_checkpoints(whole_resume.checkpoints), all_checkpoints(resume.checkpoints), strict=True
+    ):
+        assert all(torch.equal(expected[name], got[name]) for name in expected), epoch
+
+
+def test_a_damaged_state_falls_back_to_the_one_before(tmp_path, capsys):
+    resume = ResumeState(tmp_path, "0" * 16)
+    resume.save({"epoch": 1})
+    resume.save({"epoch": 2})
+    (resume.folder / "state.pt").write_bytes(b"half a fi")
+    assert resume.load() == {"epoch": 1}
+    assert "damaged" in capsys.readouterr().out
+
+
+def test_the_state_of_another_config_is_never_taken_up(tmp_path):
+    ResumeState(tmp_path, "a" * 16).save({"epoch": 1})
+    assert ResumeState(tmp_path, "b" * 16).load() is None
+    assert len(list(tmp_path.glob(".resume-*"))) == 1
+
+
+def test_recipes_of_one_seed_start_from_the_same_draw():
+    plain = initialise(settings(recipe=Recipe(weight_decay=0)))
+    scaled = initialise(settings(recipe=Recipe(weight_decay=0, init_scale=4)))
+    assert torch.equal(4 * plain.conv1.weight, scaled.conv1.weight)
+    assert not torch.equal(plain.conv1.weight, initialise(settings(seed=4)).conv1.weight)
+
+
+def test_losses_equal_their_formulas():
+    logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])
+    expected = torch.tensor([math.log(1 + math.exp(-2)), math.log(1 + math.e)])
+    assert torch.allclose(loss_function("cross_entropy")(logits, labels), expected)
+    assert torch.allclose(loss_function("mse")(logits, labels), torch.tensor([0.5, 1.0]))
+
+
+def test_zero_losses_are_counted():
+    class Certain(nn.Module):
+        def prepare(self, inputs):
+            return inputs
+
+        def forward(self, inputs):
+            return torch.tensor([[200.0, 0.0], [0.5, 0.0]])
+
+    row, other = evaluate(
+        Certain(),
+        {"train": (torch.zeros(2, 1), torch.tensor([0, 1])), "id_val": (torch.zeros(2, 1), torch.tensor([0, 1]))},
+        loss_function("cross_entropy"),
+    )
+    assert row["zero_loss_fraction"] == 0.5
+    assert math.isnan(other["zero_loss_fraction"])
+
+
+def test_plain_adamw_step_equals_torch(tmp_path):
+    chosen = settings(
+        recipe=Recipe(weight_decay=0.1, batch_size=20),
+        schedule=Schedule(epochs=1, evaluate_every=1, checkpoint_every=1),
+    )
+    _, resume = run(tmp_path, chosen)
+    model, split = initialise(chosen).train(), patches(20)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, foreach=False)
+    logits = model(model.prepare(torch.from_numpy(split.inputs)))
+    nn.functional.cross_entropy(logits, torch.from_numpy(split.labels)).backward()
+    optimiser.step()
+    trained = dict(all_checkpoints(resume.checkpoints))[1]
+    assert torch.allclose(trained["fc.weight"], model.fc.weight, atol=1e-5)
+    assert torch.allclose(trained["layer1.0.bn1.bias"], model.layer1[0].bn1.bias, atol=1e-4)
+
+
+def test_a_run_leaves_tables_checkpoints_and_provenance(tmp_path):
+    folder, data = tmp_path / "run", tmp_path / "subset.safetensors"
+    patches(20).save(data)
+    train_run(
+        Split.load(data), {"ood_test": patches(10, 1)}, settings(), folder=folder, name="x", code="c", data=[str(data)]
+    )
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoints",
+        "dynamics.parquet",
+        "metrics.parquet",
+        "run.json",
+    ]
+    provenance = json.loads((folder / "run.json").read_text())
+    assert provenance["config"]["recipe"]["weight_decay"] == 5e-3
+    assert provenance["steps"] == 18
+    assert provenance["exposure"] == pytest.approx(18 * 1e-3 * 5e-3)
+    assert len(provenance["data"][str(data)]) == 64
+    assert set(read_table(folder / "metrics.parquet")["split"]) == {"train", "ood_test"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_asking_for_a_gpu_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="torch finds no GPU"):
+        train_run(patches(8), {}, settings(device="cuda"), folder=tmp_path, name="x", code="c", data=[])
