@@ -152,6 +152,9 @@ class Config(Settings):
     data_root: str | None = None
     """A folder that already holds camelyon17_v1.0; empty: `datasets` say where the patches come from."""
 
+    save_seconds: Positive = 60
+    """Time between saves of the state that a killed training resumes from; another value reruns nothing."""
+
     datasets: dict[Name, Dataset]
     """Dataset name -> its source and how it is cut."""
 

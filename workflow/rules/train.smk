@@ -20,6 +20,7 @@ rule train:
     threads: task_threads
     resources:
         gpu=gpu_of_task,
+        save_seconds=settings.save_seconds,
     params:
         training=training_settings,
         code=training_code,

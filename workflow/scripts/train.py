@@ -21,4 +21,5 @@ with logged(snakemake.log[0]):
             name="/".join(snakemake.wildcards),
             code=snakemake.params.code,
             data=[snakemake.input.subset, *snakemake.input.splits],
+            save_seconds=snakemake.resources.save_seconds,
         )

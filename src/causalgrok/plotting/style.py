@@ -300,8 +300,8 @@ def means(
 ) -> None:
     """The mean over runs against `x`, with its 95 % t interval, for each value of the column `by`.
 
-    The band has the opacity `shade`, and is left out at 0. Nothing is drawn where there are no rows, which seaborn would
-    complain about.
+    The band has the opacity `shade`, and is left out at 0. Nothing is drawn where there are no rows, of which seaborn
+    would complain.
     """
     if frame.empty:
         return

@@ -26,6 +26,7 @@ def train_run(
     name: str,
     code: str,
     data: Sequence[str],
+    save_seconds: float = 60,
 ) -> None:
     """Train a run and write metrics.parquet, dynamics.parquet, checkpoints/ and run.json into its folder.
 
@@ -37,6 +38,7 @@ def train_run(
         name: how progress calls the run.
         code: the hash of the code that trains it.
         data: the files that subset and evaluation were read from.
+        save_seconds: time between saves of the state that a killed run resumes from.
 
     Raises:
         ValueError: a GPU is asked for and there is none.
@@ -54,7 +56,12 @@ def train_run(
     }
     resume = ResumeState(folder, settings_hash(provenance))
     trainer = Trainer(
-        subset, evaluation, settings, resume=resume, report=lambda line: print(f"{name}  {line}", flush=True)
+        subset,
+        evaluation,
+        settings,
+        resume=resume,
+        save_seconds=save_seconds,
+        report=lambda line: print(f"{name}  {line}", flush=True),
     )
     metrics, dynamics = trainer.run()
     write_table(pd.DataFrame(metrics), folder / "metrics.parquet", "metrics")

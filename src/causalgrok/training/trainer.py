@@ -23,9 +23,6 @@ from causalgrok.training.dynamics import Dynamics
 from causalgrok.training.grokfast import GradientFilter
 from causalgrok.training.settings import Training
 
-SAVE_SECONDS = 60
-"""A killed run loses at most this much work, plus the epoch it was in."""
-
 EVALUATION_BATCH = 256
 
 
@@ -37,6 +34,7 @@ class Trainer:
         evaluation: split name -> examples it is evaluated on besides the subset itself.
         settings: everything else the numbers depend on.
         resume: where checkpoints go, and the state that an earlier, killed attempt may have left.
+        save_seconds: a killed run loses this much work, plus the epoch it was in.
         report: called with a line of progress at evaluations.
     """
 
@@ -47,11 +45,12 @@ class Trainer:
         settings: Training,
         *,
         resume: ResumeState,
+        save_seconds: float = 60,
         report: Callable[[str], None] = print,
     ):
         make_deterministic(settings)
         recipe = settings.recipe
-        self.settings, self.resume, self.report = settings, resume, report
+        self.settings, self.resume, self.save_seconds, self.report = settings, resume, save_seconds, report
         self.device = torch.device(settings.device)
         self.model = initialise(settings).to(self.device)
         self.parameters = list(self.model.parameters())
@@ -92,7 +91,7 @@ class Trainer:
             if self.epoch in evaluations:
                 self._evaluate(progress)
             # The last state too, so that a kill between here and the last output costs no training.
-            if time.monotonic() - saved > SAVE_SECONDS or self.epoch == schedule.epochs:
+            if time.monotonic() - saved > self.save_seconds or self.epoch == schedule.epochs:
                 self.resume.save(self._state())
                 saved = time.monotonic()
         return self.metrics_rows, self.dynamics_rows

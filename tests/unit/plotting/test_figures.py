@@ -12,10 +12,10 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import CHECKPOINTS, study_tables
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from scipy import stats
+from synthetic_study import CHECKPOINTS, study_tables
 
 from causalgrok.interventions.features import STAGES
 from causalgrok.interventions.steering import UNDEFINED_COSINE

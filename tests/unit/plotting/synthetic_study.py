@@ -1,0 +1,153 @@
+"""Synthetic study tables with the shapes and rough sizes of real ones."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from causalgrok.columns import COLUMNS, RUN
+from causalgrok.interventions.features import STAGES
+
+CHECKPOINTS = (0, 1, 4, 16, 64, 256, 1024, 3000)
+COUNTS = (0, 4, 8, 16, 32, 64, 128, 256)
+REPEATS = 5
+TABLES = ("metrics", "dynamics", "geometry", "outcomes", "probing", "subspace", "steering", "neurons")
+
+
+def study_tables(
+    recipes=("standard", "grokking"), seeds=(0, 1, 2), sizes=(1000,), tasks=("camelyon17",), evaluations=CHECKPOINTS
+) -> dict[str, pd.DataFrame]:
+    """Every table of a study; the same arguments give the same numbers."""
+    random = np.random.default_rng(0)
+    rows = {table: [] for table in TABLES}
+    for run in itertools.product(tasks, recipes, sizes, seeds):
+        for table, of_run in run_tables(random, run[1], run[2], evaluations).items():
+            rows[table] += [dict(zip(RUN, run, strict=True)) | row for row in of_run]
+    return {table: pd.DataFrame(content)[[*RUN, *COLUMNS[table]]] for table, content in rows.items()}
+
+
+def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) -> dict[str, list[dict]]:
+    favoured = recipe != "standard"
+    level = random.normal(0.6 + 0.03 * np.log10(n / 100), 0.02)
+    metrics, dynamics, geometry = [], [], []
+    for epoch in evaluations:
+        step = epoch * -(-n // 32)
+        grown = np.log1p(epoch) / np.log1p(3000)
+        rise = 0.12 * np.exp(-((np.log1p(epoch) - 3.5) ** 2) / 3) - 0.06 * grown
+        centre = {"train": 1 - 0.45 * np.exp(-epoch / 12), "id_val": level + 0.2 * grown, "ood_val": level + 0.8 * rise}
+        centre["ood_test"] = level + rise
+        for split, mean in centre.items():
+            accuracy = mean if split == "train" else np.clip(random.normal(mean, 0.015), 0, 1)
+            zero = 0.5 * grown if split == "train" else np.nan
+            # A split with one class has no AUROC.
+            auroc = np.nan if epoch == 0 else min(1, accuracy + 0.05)
+            metrics.append(
+                scores(accuracy, auroc) | {"loss": 1 - accuracy, "zero_loss_fraction": zero} | at(epoch, split)
+            )
+            metrics[-1]["step"] = step
+        start, end = (356, 1500 + 60 * random.normal()) if favoured else (112, 800 + 20 * random.normal())
+        norms = {"convolution": start + (end - start) * grown**3, "normalisation": 70 + 30 * grown}
+        norms["head"] = 1.0 + (40 if favoured else 20) * grown**2 * random.normal(1, 0.05)
+        norms["total"] = np.sqrt(sum(norm**2 for norm in norms.values()))
+        dynamics += [
+            {
+                "epoch": epoch,
+                "step": step,
+                "group": group,
+                "scale_invariant": group == "convolution",
+                "parameters": 1000,
+                "weight_norm": norm,
+                "angle_per_step": np.nan if epoch == 0 else 1e-3,
+            }
+            for group, norm in norms.items()
+        ]
+    for epoch in CHECKPOINTS:
+        rank = (110 if favoured else 90) - 60 * np.log1p(epoch) / np.log1p(3000)
+        for split in centre:
+            geometry.append(
+                at(epoch, split) | {"effective_rank": rank + random.normal(0, 3), "participation_ratio": rank / 3}
+            )
+            geometry[-1]["feature_norm"] = 20.0
+    tested = [(row["epoch"], row["accuracy"]) for row in metrics if row["split"] == "ood_test"]
+    peak_epoch, peak = max(tested, key=lambda item: item[1])
+    outcomes = {"memorised_epoch": 16, "peak_epoch": peak_epoch, "peak_accuracy": peak, "final_accuracy": tested[-1][1]}
+    outcomes |= {"early_accuracy": peak - 0.02, "late_accuracy": tested[-1][1], "decline": 0.05, "decline_auroc": 0.04}
+    return {
+        "metrics": metrics,
+        "dynamics": dynamics,
+        "geometry": geometry,
+        "outcomes": [outcomes],
+        "probing": list(probing(random, favoured)),
+        "subspace": list(subspace(random, level)),
+        "steering": list(steering(random, level, favoured)),
+        "neurons": list(neurons(random, level, favoured)),
+    }
+
+
+def at(epoch, split):
+    return {"epoch": epoch, "split": split}
+
+
+def scores(accuracy, auroc=None):
+    return {"accuracy": accuracy, "auroc": accuracy + 0.05 if auroc is None else auroc}
+
+
+def probing(random, favoured):
+    for epoch, (depth, stage) in itertools.product(CHECKPOINTS, enumerate(STAGES)):
+        grown = np.log1p(epoch) / np.log1p(3000)
+        accuracy = {
+            ("hospital", "none"): 0.9 - 0.05 * depth * grown * (1.5 if favoured else 1),
+            ("tumour", "none"): 0.65 + 0.03 * depth * grown,
+            ("hospital", "permuted"): 0.36,
+        }
+        for (target, control), mean in accuracy.items():
+            yield {
+                "epoch": epoch,
+                "stage": stage,
+                "target": target,
+                "control": control,
+                "repeat": 0,
+                "accuracy": random.normal(mean, 0.02),
+                "chance": 0.37 if target == "hospital" else 0.5,
+                "C": 0.1,
+                "n_fit": 1000,
+                "n_test": 500,
+            }
+
+
+def subspace(random, level):
+    for epoch, split, strength in itertools.product(
+        (0, 3000), ("id_val", "ood_val", "ood_test"), (0, 0.25, 0.5, 0.75, 1)
+    ):
+        common = at(epoch, split) | {"strength": float(strength)}
+        for rank in (1, 2):
+            drop = 0.04 * rank * strength
+            yield common | {"method": "logistic", "rank": rank, "repeat": 0} | scores(level - drop)
+            for repeat in range(REPEATS):
+                small = random.normal(0, 0.01) * strength
+                yield common | {"method": "random", "rank": rank, "repeat": repeat} | scores(level - small)
+
+
+def steering(random, level, favoured):
+    cosine = random.uniform(0.05, 0.6)
+    for epoch, split, alpha in itertools.product((0, 3000), ("id_val", "ood_val", "ood_test"), range(-3, 4)):
+        common = at(epoch, split) | {"stage": "pooled", "alpha": float(alpha)}
+        response = -0.02 * alpha if favoured else -0.008 * alpha**2
+        moved = random.normal(level + response, 0.004 * abs(alpha))
+        yield common | {"direction": "hospital", "cosine": cosine, "repeat": 0} | scores(moved)
+        for repeat in range(REPEATS):
+            moved = level - 0.002 * alpha**2 + random.normal(0, 0.004) * alpha
+            yield common | {"direction": "random", "cosine": 0.01, "repeat": repeat} | scores(moved)
+
+
+def neurons(random, level, favoured):
+    for epoch, split, k in itertools.product((0, 3000), ("id_val", "ood_val", "ood_test"), COUNTS):
+        common = at(epoch, split) | {"k": k}
+        lost = 0.1 * k / 256
+        for selection in ("hospital", "tumour"):
+            extra = (0.03 if favoured else 0.01) * (0 < k <= 128) + 0.02 * (selection == "tumour") * (k > 0)
+            moved = level - lost - extra + random.normal(0, 0.01) * (k > 0)
+            yield common | {"selection": selection, "repeat": 0} | scores(moved)
+        for repeat in range(REPEATS):
+            moved = level - lost + random.normal(0, 0.012) * (k > 0)
+            yield common | {"selection": "random", "repeat": repeat} | scores(moved)
