@@ -179,21 +179,22 @@ class Config(Settings):
         return list(dict.fromkeys(run for study in self.studies.values() for run in study.all_runs()))
 
 
-RESERVED = {"all", "data", "runs", "wilds"}
-"""Names a study or dataset cannot have because a target or a folder has them; rules' names are added by the caller."""
+RESERVED = {
+    *("data", "runs", "wilds"),  # folders of results
+    *("all", "fetch_camelyon17", "generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
+    *("probe_layers", "ablate_subspace", "steer_activations", "ablate_neurons", "measure_geometry"),
+    *("collect", "summarise_outcomes", "report", *(f"plot_{figure}" for figure in FIGURES)),
+}
+"""Names that no study or dataset can have, because a folder or a rule has them."""
 
 
-def problems(config: Config, reserved: set[str] = frozenset()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """What the typed models cannot see: names that do not exist and settings that do not fit each other.
-
-    Args:
-        config: the config.
-        reserved: names taken by rules.
 
     Yields:
         The key path and what is wrong there.
     """
-    yield from _names(config, RESERVED | reserved)
+    yield from _names(config)
     for name, dataset in config.datasets.items():
         path = ("datasets", name)
         if dataset.ood_val_hospital == dataset.ood_test_hospital:
@@ -226,7 +227,7 @@ def places(config: Config, run: Run) -> Iterator[tuple[str | int, ...]]:
                 yield "studies", name, "runs", i, "n", runs.n.index(run.n)
 
 
-def _names(config: Config, reserved: set[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _names(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
     def unknown(path: tuple, name: str, kind: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
         known = getattr(config, kind)
         if name not in known:
@@ -239,7 +240,7 @@ def _names(config: Config, reserved: set[str]) -> Iterator[tuple[tuple[str | int
         yield from unknown(("tasks", name, "measurement"), task.measurement, "measurements")
     for kind in ("datasets", "studies"):
         for name in getattr(config, kind):
-            if name in reserved:
+            if name in RESERVED:
                 yield (kind, name), f"{name!r} is taken by the workflow; choose another name"
     for name, study in config.studies.items():
         for i, runs in enumerate(study.runs):

@@ -21,13 +21,12 @@ class ConfigError(ValueError):
     """The config cannot be used; the message has a line for each problem."""
 
 
-def check_config(raw: dict, files: Sequence[str | Path] = (), reserved: set[str] = frozenset()) -> Config:
+def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
     """Turn a parsed config into settings.
 
     Args:
         raw: the config as Snakemake merged it.
         files: the files it came from, last one winning, to tell line numbers.
-        reserved: names that studies and datasets cannot have, beside the built-in ones.
 
     Raises:
         ConfigError: a line for each problem: key path, what is wrong, what is expected, file and line.
@@ -38,7 +37,7 @@ def check_config(raw: dict, files: Sequence[str | Path] = (), reserved: set[str]
     except ValidationError as error:
         found = [(_key_path(raw, e["loc"]), _explain(raw, e)) for e in error.errors()]
     else:
-        found = list(problems(config, reserved)) + list(_data_root_problems(config))
+        found = list(problems(config)) + list(_data_root_problems(config))
         if not found:
             return config
     raise _error(found, files)

@@ -216,12 +216,13 @@ def generate(settings: TissueSettings, root: str | Path) -> None:
     table.unlink(missing_ok=True)
     write_bytes(note, f"{_RELEASE_NOTE} from {settings.model_dump_json()}\n".encode())
 
+    stains = [slide_stain(settings, slide // SLIDES, slide) for slide in range(SLIDES * len(HOSPITALS))]
     rows = metadata(settings)
     for number, row in enumerate(rows.itertuples()):
         tissue = patch_tissue(settings, row.center, number % settings.patches_per_hospital)
         path = folder / patch_name(row.patient, row.node, row.x_coord, row.y_coord)
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(render(tissue, slide_stain(settings, tissue.hospital, tissue.slide))).save(path)
+        Image.fromarray(render(tissue, stains[tissue.slide])).save(path)
     with whole(table) as temporary:
         rows.to_csv(temporary)
 

@@ -46,7 +46,7 @@ class _Waves:
     """(k,) radians."""
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, length: float, count: int = 32) -> "_Waves":
+    def draw(cls, rng: np.random.Generator, length: float, count: int = 24) -> "_Waves":
         """A field that is correlated over about `length` micrometres."""
         return cls(rng.normal(size=(count, 2)) / length, rng.uniform(0, 2 * np.pi, count))
 
@@ -56,12 +56,11 @@ class _Waves:
 
     def on(self, axis: np.ndarray) -> np.ndarray:
         """Values (h, w) on the square of pixels with these centres (h,), each the mean over its pixel."""
+        x, y = np.outer(axis, self.numbers[:, 0]), np.outer(axis, self.numbers[:, 1]) + self.phases
         pixel = np.sinc(self.numbers * (axis[1] - axis[0]) / (2 * np.pi)).prod(1)
-        x, y = np.multiply.outer(self.numbers.T, axis)
-        y += self.phases[:, None]
         # cos(x + y) = cos x cos y - sin x sin y; einsum, because the last bits of a BLAS product depend on its threads
-        rows = np.concatenate([np.cos(y), -np.sin(y)]).T
-        columns = np.concatenate([np.cos(x), np.sin(x)]).T * np.tile(pixel, 2)
+        rows = np.concatenate([pixel * np.cos(y), -pixel * np.sin(y)], axis=1)
+        columns = np.concatenate([np.cos(x), np.sin(x)], axis=1)
         return np.sqrt(2 / len(pixel)) * np.einsum("hk,wk->hw", rows, columns)
 
 
@@ -168,7 +167,7 @@ def grow(rng: np.random.Generator, size: int, *, tumour: bool) -> tuple[np.ndarr
     """
     plan = _Plan.draw(rng, tumour=tumour)
     nuclei = _pack(rng, plan)
-    grain, cloud, bend = _Waves.draw(rng, 1.0, 64), _Waves.draw(rng, 6), _Waves.draw(rng, 12)
+    grain, cloud, bend = _Waves.draw(rng, 1.0, 48), _Waves.draw(rng, 6), _Waves.draw(rng, 12)
     gaps, tightness = _Waves.draw(rng, 4), rng.normal(1.5, 0.5)
     strands = rng.normal(size=120)
 

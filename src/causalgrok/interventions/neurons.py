@@ -44,19 +44,19 @@ def ablate_neurons(features: Features, settings: Measurement) -> pd.DataFrame:
     """Set the most selective channels, and random ones, to zero at every checkpoint.
 
     Returns:
-        The columns of the table `neurons`: selections hospital, tumour and random, the settings' neuron counts up to
+        The columns of the table `neurons`: selections hospital, tumour and random, the settings' neuron counts below
         the width of the network and repeats, all splits. Draws of one repeat are nested over k.
 
     Raises:
-        ValueError: no neuron count fits the width, a hospital has only one slide, or a feature is not finite.
+        ValueError: no neuron count is below the width, a hospital has only one slide, or a feature is not finite.
     """
     frames = []
     for epoch in features.epochs:
         head = double(features.head(epoch))
         width = head.weight.shape[1]
-        counts = [count for count in settings.neuron_counts if count <= width]
+        counts = [count for count in settings.neuron_counts if count < width]
         if not counts:
-            raise ValueError(f"neuron_counts: {settings.neuron_counts} are all above the network's width, {width}")
+            raise ValueError(f"neuron_counts: {settings.neuron_counts} leave no count below the network's width, {width}")
         orders = [(name, 0, selective_order(probe)) for name, probe in fit_probes(features, epoch, settings).items()]
         random = random_orders(width, settings.repeats, seed=settings.seed)
         orders += [("random", repeat, order) for repeat, order in enumerate(random)]

@@ -31,7 +31,7 @@ class Measurement(Settings):
     """Steering strengths in standard deviations of the projections."""
 
     neuron_counts: list[Annotated[Integer, Field(ge=0)]] = Field([0, 4, 8, 16, 32, 64, 128, 256], min_length=1)
-    """Numbers of channels that neuron ablation sets to zero; those above the network's width are left out."""
+    """Numbers of channels that neuron ablation sets to zero; those not below the network's width are left out."""
 
     repeats: Annotated[Integer, Field(ge=1)] = 20
     """Random controls for every ablation, direction and neuron count."""

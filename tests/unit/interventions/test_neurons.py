@@ -12,7 +12,7 @@ from causalgrok.interventions.probing import fit_probes
 from causalgrok.interventions.settings import Measurement
 from causalgrok.scoring import accuracy, auroc
 
-SETTINGS = Measurement(repeats=8, neuron_counts=[0, 1, 2, 4, 24, 64])
+SETTINGS = Measurement(repeats=8, neuron_counts=[0, 1, 2, 4, 23, 24, 64])
 
 
 def test_planted_channels_come_first(planted_features):
@@ -41,7 +41,7 @@ def test_table_agrees_with_silenced_features(planted_features):
     frame = ablate_neurons(planted.features, SETTINGS)
     assert list(frame.columns) == list(COLUMNS["neurons"])
     assert len(frame) == 2 * 5 * len(SPLITS) * (2 + SETTINGS.repeats)
-    assert set(frame["k"]) == {0, 1, 2, 4, 24}  # 64 is more than the network has
+    assert set(frame["k"]) == {0, 1, 2, 4, 23}  # without all 24 channels no network is left
     probes = fit_probes(planted.features, 10, SETTINGS)
     orders = {(target, 0): selective_order(probe) for target, probe in probes.items()}
     orders |= {("random", repeat): order for repeat, order in enumerate(random_orders(24, 8, seed=0))}
@@ -52,7 +52,6 @@ def test_table_agrees_with_silenced_features(planted_features):
         labels = planted.features.labels(row.split)
         assert row.accuracy == pytest.approx(accuracy(logits, labels), abs=1e-9)
         assert row.auroc == pytest.approx(auroc(logits, labels), abs=1e-6)
-    assert set(frame[frame["k"] == 24]["auroc"]) == {0.5}
 
 
 def test_random_draws_are_nested_and_without_replacement():

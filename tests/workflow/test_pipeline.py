@@ -1,0 +1,134 @@
+"""The whole pipeline, small: what is made, what is made again, and what is not."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from causalgrok.columns import COLUMNS, RUN, RUN_TABLES
+from causalgrok.config import RESERVED
+from causalgrok.plotting import FIGURES
+
+TABLES = (*RUN_TABLES, "outcomes")
+
+
+def contents(folder: Path, pattern: str) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob(pattern))}
+
+
+def test_a_study_ends_with_tables_figures_and_report(finished):
+    results = finished.folder / "results/tiny"
+    for table in TABLES:
+        frame = pd.read_parquet(results / f"tables/{table}.parquet")
+        assert list(frame.columns) == [*RUN, *COLUMNS[table]], table
+        assert set(frame["recipe"]) == {"standard", "grokking"}
+    for figure in FIGURES:
+        assert (results / f"figures/{figure}.pdf").read_bytes().startswith(b"%PDF")
+        assert "<svg" in (results / f"figures/{figure}.svg").read_text()[:2000]
+    report = (results / "report.html").read_text()
+    assert all(figure.title in report for figure in FIGURES.values())
+    assert (finished.folder / "results/runs/tiny/grokking/n24/seed0/run.json").exists()
+
+
+def test_logs_hold_what_was_printed(finished):
+    log = (finished.folder / "logs/train/tiny/grokking/n24/seed0.log").read_text()
+    assert "learning rate x weight decay x steps = 4e-05" in log
+    assert "epoch 8/8  train" in log
+    assert "ETA 0:00:00" in log
+
+
+def test_a_second_run_does_nothing(finished):
+    assert "Nothing to be done" in finished.snakemake("tiny", "--cores", "2").stdout
+
+
+def test_a_deleted_figure_is_redrawn_alone(finished):
+    figure = finished.folder / "results/tiny/figures/steering.pdf"
+    before = figure.read_bytes()
+    figure.unlink()
+    assert finished.planned("results/tiny/figures/steering.pdf") == {"plot_steering": 1}
+    assert finished.snakemake("results/tiny/figures/steering.pdf", "--cores", "2").returncode == 0
+    assert figure.read_bytes() == before
+    finished.snakemake("tiny", "--cores", "2")
+
+
+MEASURED = {"probe_layers": 2, "ablate_subspace": 2, "steer_activations": 2, "ablate_neurons": 2, "measure_geometry": 2}
+DRAWN = {f"plot_{figure}": 1 for figure in FIGURES}
+AFTER_TRAINING = {"extract_features": 2, **MEASURED, "collect": 7, "summarise_outcomes": 1, **DRAWN}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "planned"),
+    [
+        ("config.yaml", "# Optimisation settings.", "# Other words.", {}),
+        ("src/causalgrok/training/trainer.py", "import os\n", "# a comment\nimport os\n", {}),
+        ("src/causalgrok/training/trainer.py", "foreach=True", "foreach=False", {"train": 2, **AFTER_TRAINING}),
+        (
+            "src/causalgrok/plotting/trajectories.py",
+            "linewidth=0.8",
+            "linewidth=0.7",
+            {"plot_trajectories": 1},
+        ),
+        (
+            "src/causalgrok/interventions/neurons.py",
+            "import numpy as np\n",
+            "import numpy as np\n\nOTHER = 1\n",
+            {"ablate_neurons": 2, "collect": 1, "plot_neurons": 1, "plot_neurons_per_seed": 1},
+        ),
+    ],
+    ids=["config-comment", "trainer-comment", "trainer", "plotting", "intervention"],
+)
+def test_an_edit_reruns_what_depends_on_it(finished, file, old, new, planned):
+    path = finished.folder / file
+    text = path.read_text()
+    assert old in text
+    try:
+        path.write_text(text.replace(old, new))
+        got = finished.planned("tiny")
+    finally:
+        path.write_text(text)
+    expected = {**planned, "report": 1, "tiny": 1} if planned else {}
+    # Collecting and drawing every table again is planned as soon as training is.
+    assert got == expected
+
+
+def test_a_recipe_edit_retrains_its_own_runs(finished, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    text = (Path(__file__).with_name("tiny.yaml")).read_text()
+    overlay.write_text(text + "\nrecipes:\n  grokking: {weight_decay: 6e-3}\n")
+    got = finished.planned("tiny", overlay=overlay)
+    assert got["train"] == 1
+    assert got["measure_geometry"] == 1
+
+
+def test_one_core_gives_the_same_bytes_as_two(finished, tmp_path):
+    targets = [f"results/tiny/tables/{table}.parquet" for table in TABLES]
+    done = finished.snakemake(*targets, "--cores", "1", "--directory", str(tmp_path))
+    assert done.returncode == 0, done.stdout
+    for pattern in ("results/tiny/tables/*.parquet", "results/runs/**/*.parquet", "results/data/**/*.safetensors"):
+        expected = contents(finished.folder, pattern)
+        assert len(expected) > 3
+        assert contents(tmp_path, pattern) == expected
+
+
+def test_the_paper_study_is_planned_from_the_download_on(finished):
+    planned = finished.planned(overlay=None)
+    assert planned["fetch_camelyon17"] == 1
+    assert planned["train"] == planned["extract_features"] == planned["probe_layers"] == 11
+    # Recipes of one seed share their subset: five draws of 1000 and three of 300.
+    assert planned["draw_subset"] == 8
+    assert planned["all"] == 1
+
+
+def test_names_of_rules_are_reserved(finished):
+    done = finished.snakemake("--list-rules")
+    names = {line.split()[0] for line in done.stdout.splitlines() if line and not line.startswith((" ", "Using"))}
+    assert "train" in names
+    assert names - {"camelyon17", "camelyon17_small", "demo", "tiny", "tiny_long"} <= RESERVED
+
+
+def test_a_gpu_study_is_refused_where_there_is_no_gpu(finished, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done = finished.snakemake("camelyon17", "--cores", "2", overlay=None)
+    assert done.returncode == 1
+    assert "config: tasks.camelyon17.device: 'cuda', but this machine shows no GPU" in done.stdout
+    assert "Traceback" not in done.stdout
