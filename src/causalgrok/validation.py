@@ -26,7 +26,7 @@ def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
 
     Args:
         raw: the config as Snakemake merged it.
-        files: the files it came from, last one winning, to tell line numbers.
+        files: the files it came from, the overriding ones first, to tell line numbers.
 
     Raises:
         ConfigError: a line for each problem: key path, what is wrong, what is expected, file and line.
@@ -162,7 +162,7 @@ def _place(path: KeyPath, files: Sequence[str | Path]) -> str:
         except (OSError, yaml.YAMLError):
             continue
         for depth, line in _walk(root, path):
-            if depth >= best[0]:
+            if depth > best[0]:
                 best = depth, f" ({file} line {line})"
     return best[1]
 

@@ -11,8 +11,14 @@ import pytest
 RUN = "results/runs/tiny_long/grokking/n24/seed0"
 
 BAD = {
-    "unknown key": ("recipes: {grokking: {weight_decai: 1}}", "recipes.grokking.weight_decai: unknown key; did you mean"),
-    "wrong type": ("tasks: {tissue: {schedule: {epochs: yes}}}", "tasks.tissue.schedule.epochs: True: should be a valid"),
+    "unknown key": (
+        "recipes: {grokking: {weight_decai: 1}}",
+        "recipes.grokking.weight_decai: unknown key; did you mean",
+    ),
+    "wrong type": (
+        "tasks: {tissue: {schedule: {epochs: yes}}}",
+        "tasks.tissue.schedule.epochs: True: should be a valid",
+    ),
     "negative n": (
         "studies: {demo: {runs: [{task: tissue, recipes: [standard], n: [-3], seeds: [0]}]}}",
         "studies.demo.runs[0].n[0]: -3: should be greater than or equal to 1",
@@ -26,7 +32,10 @@ BAD = {
         "studies.demo.runs[0].n[0]: n = 9000 at label-hospital correlation",
     ),
     "no runs": ("studies: {demo: {runs: []}}", "studies.demo.runs: []: list should have at least 1 item"),
-    "missing data root": ("data_root: /nowhere", "data_root: data root /nowhere is not a folder; expected /nowhere/camely"),
+    "missing data root": (
+        "data_root: /nowhere",
+        "data_root: data root /nowhere is not a folder; expected /nowhere/camely",
+    ),
 }
 
 
@@ -66,7 +75,11 @@ def test_a_killed_training_ends_like_an_uninterrupted_one(project, tmp_path_fact
     done = subprocess.run(train(project, killed), stderr=subprocess.STDOUT, **options | {"stdout": subprocess.PIPE})
     assert done.returncode == 0, done.stdout
     assert "resumed after epoch" in log.read_text()
-    files = ["metrics.parquet", "dynamics.parquet", *(f"checkpoints/epoch{epoch}.safetensors" for epoch in (0, 80, 400))]
+    files = [
+        "metrics.parquet",
+        "dynamics.parquet",
+        *(f"checkpoints/epoch{epoch}.safetensors" for epoch in (0, 80, 400)),
+    ]
     for file in files:
         assert (killed / RUN / file).read_bytes() == (left_alone / RUN / file).read_bytes(), file
     assert not list((killed / RUN).glob(".*")), "nothing is left over"

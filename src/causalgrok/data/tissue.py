@@ -75,7 +75,7 @@ class TissueSettings(Settings):
     """Patches of each of the five hospitals; more of them leave the first ones as they are."""
 
     stain_distance: Annotated[Number, Field(ge=0, le=4)] = 1.0
-    """How far apart the hospitals' stains are: 0 all alike up to slides, 1 as in real archives, 2 twice as far."""
+    """How far apart the hospitals' stains are: 0 all alike up to slides, 1 about as far as in Camelyon17."""
 
     label_hospital_correlation: Annotated[Number, Field(ge=-1, le=1)] = 0.0
     """At c the tumour fractions of train hospitals 0, 3 and 4 are (1 + c)/2, 1/2 and (1 - c)/2; elsewhere 1/2."""
@@ -132,7 +132,6 @@ class Tissue:
 
 def hospital_stains(settings: TissueSettings) -> list[Stain]:
     """The five hospitals' mean stains; the distance stretches their departures from what they have in common."""
-
     departures = np.exp(settings.stain_distance * (_DEPARTURES - _DEPARTURES.mean(0)))
     tints, strengths, whites = np.split(departures, [6, 8], axis=1)
     dyes = _DYES * tints.reshape(-1, 2, 3)

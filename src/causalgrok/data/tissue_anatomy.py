@@ -52,16 +52,20 @@ class _Waves:
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """Values (n,) at points (n, 2)."""
-        return np.sqrt(2 / len(self.phases)) * np.cos(np.einsum("nd,kd->nk", points, self.numbers) + self.phases).sum(1)
+        waves = np.outer(points[:, 0], self.numbers[:, 0]) + np.outer(points[:, 1], self.numbers[:, 1])
+        return np.sqrt(2 / len(self.phases)) * np.cos(waves + self.phases).sum(1)
 
     def on(self, axis: np.ndarray) -> np.ndarray:
         """Values (h, w) on the square of pixels with these centres (h,), each the mean over its pixel."""
-        x, y = np.outer(axis, self.numbers[:, 0]), np.outer(axis, self.numbers[:, 1]) + self.phases
-        pixel = np.sinc(self.numbers * (axis[1] - axis[0]) / (2 * np.pi)).prod(1)
+        pixel = axis[1] - axis[0]
+        # exp(ik(x + pixel)) = exp(ikx) exp(ik pixel): a product a pixel costs a tenth of a cosine
+        steps = np.repeat(np.exp(1j * self.numbers * pixel)[None], len(axis), axis=0)
+        steps[0] = np.exp(1j * self.numbers * axis[0])
+        x, y = np.cumprod(steps, axis=0).transpose(2, 0, 1)
+        y = y * np.exp(1j * self.phases) * np.sinc(self.numbers * pixel / (2 * np.pi)).prod(1)
         # cos(x + y) = cos x cos y - sin x sin y; einsum, because the last bits of a BLAS product depend on its threads
-        rows = np.concatenate([pixel * np.cos(y), -pixel * np.sin(y)], axis=1)
-        columns = np.concatenate([np.cos(x), np.sin(x)], axis=1)
-        return np.sqrt(2 / len(pixel)) * np.einsum("hk,wk->hw", rows, columns)
+        rows, columns = np.concatenate([y.real, -y.imag], axis=1), np.concatenate([x.real, x.imag], axis=1)
+        return np.sqrt(2 / len(self.phases)) * np.einsum("hk,wk->hw", rows, columns)
 
 
 def pixel_centres(size: int) -> np.ndarray:

@@ -86,7 +86,7 @@ def test_the_tissue_is_the_same_at_every_image_size(patches):
         shrunk = large.concentrations.reshape(2, 24, 3, 24, 3).mean((2, 4))
         pairs = zip(shrunk, patches[index].concentrations, strict=True)
         correlation = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in pairs]
-        assert min(correlation) > 0.95
+        assert min(correlation) > 0.9
         np.testing.assert_array_equal(large.nuclei.position, patches[index].nuclei.position)
 
 

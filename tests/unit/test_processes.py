@@ -1,0 +1,97 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from causalgrok.log import logged
+from causalgrok.processes import only_one, release_stale_lock
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from causalgrok.processes import release_stale_lock
+release_stale_lock(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def lock(folder):
+    (folder / "locks").mkdir(parents=True)
+    return folder / "locks"
+
+
+def holder(folder) -> subprocess.Popen:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_stale_lock_goes_and_a_living_one_stays(tmp_path):
+    living = holder(tmp_path)
+    try:
+        locks = lock(tmp_path)
+        release_stale_lock(tmp_path)
+        assert locks.exists(), "its owner lives"
+    finally:
+        living.kill()
+        living.wait()
+    second = tmp_path / "second"
+    dead = holder(second)
+    locks = lock(second)
+    dead.kill()
+    dead.wait()
+    release_stale_lock(second)
+    assert not locks.exists(), "its owner is dead"
+
+
+def test_one_process_trains_a_run(tmp_path):
+    with only_one(tmp_path), pytest.raises(OSError, match="another process is training this run"), only_one(tmp_path):
+        pass
+    with only_one(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells children of their parent's end")
+def test_a_trainer_dies_with_its_pipeline(tmp_path):
+    child = "from causalgrok.processes import die_with_parent; die_with_parent(); print('ready', flush=True); import time; time.sleep(60)"
+    parent = (
+        "import subprocess, sys, time\n"
+        f"p = subprocess.Popen([sys.executable, '-c', {child!r}], stdout=subprocess.PIPE, text=True)\n"
+        "p.stdout.readline(); print(p.pid, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
+    pid = int(process.stdout.readline())
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+            with open(f"/proc/{pid}/stat") as stat:
+                if stat.read().split()[2] == "Z":
+                    return
+        except OSError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the child outlived its parent")
+
+
+def test_a_log_holds_output_and_the_line_of_a_users_mistake(tmp_path, capsys):
+    path = tmp_path / "folder/job.log"
+    with pytest.raises(SystemExit), logged(str(path)):
+        print("epoch 1\repoch 2")
+        raise ValueError("n = 3 is too small")
+    text = path.read_text()
+    assert text.startswith("epoch 2\n")
+    assert "Traceback" in text and text.rstrip().endswith("ValueError: n = 3 is too small")
+    assert capsys.readouterr().err == "ValueError: n = 3 is too small\n", "one line on the terminal"
+
+
+def test_other_errors_keep_their_traceback(tmp_path):
+    with pytest.raises(ZeroDivisionError), logged(str(tmp_path / "job.log")):
+        print(1 / 0)
+    assert "ZeroDivisionError" in (tmp_path / "job.log").read_text()
