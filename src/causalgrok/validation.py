@@ -11,8 +11,8 @@ from causalgrok.availability import check_pool_gives
 from causalgrok.config import Config, Run, nearest, places, problems
 from causalgrok.data.wilds_layout import check_local_root
 
-_NUMBER = re.compile(r"[-+]?(\d{1,15}|(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?)")
-"""At most 15 digits for whole numbers: a longer one is a name, such as a commit's hash."""
+_NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
+"""At most 15 digits: a longer one is a name, such as a commit's hash."""
 
 KeyPath = tuple[str | int, ...]
 

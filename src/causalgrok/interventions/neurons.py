@@ -56,7 +56,7 @@ def ablate_neurons(features: Features, settings: Measurement) -> pd.DataFrame:
         width = head.weight.shape[1]
         counts = [count for count in settings.neuron_counts if count < width]
         if not counts:
-            raise ValueError(f"neuron_counts: {settings.neuron_counts} leave no count below the network's width, {width}")
+            raise ValueError(f"neuron_counts: {settings.neuron_counts} has none below the network's width, {width}")
         orders = [(name, 0, selective_order(probe)) for name, probe in fit_probes(features, epoch, settings).items()]
         random = random_orders(width, settings.repeats, seed=settings.seed)
         orders += [("random", repeat, order) for repeat, order in enumerate(random)]
