@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -58,7 +59,11 @@ def test_one_process_trains_a_run(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells children of their parent's end")
 def test_a_trainer_dies_with_its_pipeline(tmp_path):
-    child = "from causalgrok.processes import die_with_parent; die_with_parent(); print('ready', flush=True); import time; time.sleep(60)"
+    child = (
+        "import time\n"
+        "from causalgrok.processes import die_with_parent\n"
+        "die_with_parent(); print('ready', flush=True); time.sleep(60)"
+    )
     parent = (
         "import subprocess, sys, time\n"
         f"p = subprocess.Popen([sys.executable, '-c', {child!r}], stdout=subprocess.PIPE, text=True)\n"
@@ -71,9 +76,8 @@ def test_a_trainer_dies_with_its_pipeline(tmp_path):
     for _ in range(100):
         try:
             os.kill(pid, 0)
-            with open(f"/proc/{pid}/stat") as stat:
-                if stat.read().split()[2] == "Z":
-                    return
+            if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
+                return
         except OSError:
             return
         time.sleep(0.05)

@@ -35,7 +35,7 @@ def message(raw: dict) -> str:
         (
             ("tasks", "tissue", "schedule", "epochs"),
             3.5,
-            "tasks.tissue.schedule.epochs: 3.5: should be a valid integer",
+            "tasks.tissue.schedule.epochs: 3.5: should be a valid",
         ),
         (("tasks", "tissue", "dataset"), "tisue", "tasks.tissue.dataset: 'tisue' is not one of datasets: did you mean"),
         (("tasks", "tissue", "device"), "gpu", "tasks.tissue.device: 'gpu' is not allowed; expected 'auto', 'cpu' or"),
@@ -46,7 +46,7 @@ def message(raw: dict) -> str:
         (
             ("datasets", "tissue", "ood_test_hospital"),
             1,
-            "datasets.tissue.ood_test_hospital: 1 is the ood_val_hospital",
+            "datasets.tissue.ood_test_hospital: 1 is the ood_val",
         ),
         (("studies", "train"), RAW["studies"]["demo"], "studies.train: 'train' is taken by the workflow"),
         (("studies", "Demo"), RAW["studies"]["demo"], "studies.Demo: 'Demo': names are lower-case letters"),

@@ -13,11 +13,11 @@ RUN = "results/runs/tiny_long/grokking/n24/seed0"
 BAD = {
     "unknown key": (
         "recipes: {grokking: {weight_decai: 1}}",
-        "recipes.grokking.weight_decai: unknown key; did you mean",
+        "recipes.grokking.weight_decai: unknown key; did you",
     ),
     "wrong type": (
         "tasks: {tissue: {schedule: {epochs: yes}}}",
-        "tasks.tissue.schedule.epochs: True: should be a valid",
+        "tasks.tissue.schedule.epochs: True: should be a",
     ),
     "negative n": (
         "studies: {demo: {runs: [{task: tissue, recipes: [standard], n: [-3], seeds: [0]}]}}",
@@ -34,7 +34,7 @@ BAD = {
     "no runs": ("studies: {demo: {runs: []}}", "studies.demo.runs: []: list should have at least 1 item"),
     "missing data root": (
         "data_root: /nowhere",
-        "data_root: data root /nowhere is not a folder; expected /nowhere/camely",
+        "data_root: data root /nowhere is not a folder; expected /nowhere",
     ),
 }
 
