@@ -183,7 +183,7 @@ RESERVED = {
     *("data", "runs", "wilds"),  # folders of results
     *("all", "fetch_camelyon17", "generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
     *("probe_layers", "ablate_subspace", "steer_activations", "ablate_neurons", "measure_geometry"),
-    *("collect", "summarise_outcomes", "report", *(f"plot_{figure}" for figure in FIGURES)),
+    *("collect", "summarise_outcomes", "report", "plot_patches", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""
 

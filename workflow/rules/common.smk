@@ -56,14 +56,10 @@ def _code(script, modules):
     return code_hash(Path(workflow.basedir, "workflow/scripts", f"{script}.py"), *modules)
 
 
-def source_of(dataset):
-    """Where a dataset's patches are: generated ones are its own, downloaded ones are shared."""
-    generated = settings.datasets[dataset].source.kind == "tissue"
-    return f"<data>/{dataset}/wilds/source.json" if generated else "<data>/wilds/source.json"
-
-
 def source_of_dataset(wildcards):
-    return source_of(wildcards.dataset)
+    """Where a dataset's patches are: generated ones are its own, downloaded ones are shared."""
+    generated = settings.datasets[wildcards.dataset].source.kind == "tissue"
+    return "<data>/{dataset}/wilds/source.json" if generated else "<data>/wilds/source.json"
 
 
 def datasets_of(kind):
@@ -162,25 +158,30 @@ def study_runs(wildcards):
 
 
 def study_figures(study):
-    return [f"<results>/{study}/figures/{figure}.svg" for figure in settings.studies[study].figures]
+    """The figures of a study as SVG, after the patches of its datasets."""
+    runs = settings.studies[study].runs
+    datasets = dict.fromkeys(settings.tasks[part.task].dataset for part in runs)
+    patches = [f"<data>/{dataset}/patches.svg" for dataset in datasets]
+    return [*patches, *(f"<results>/{study}/figures/{figure}.svg" for figure in settings.studies[study].figures)]
 
 
-def report_figures(wildcards):
+def study_tables(study):
+    return [f"<results>/{study}/tables/{table}.parquet" for table in [*settings.studies[study].tables, "outcomes"]]
+
+
+def figures_of_study(wildcards):
     return study_figures(wildcards.study)
+
+
+def tables_of_study(wildcards):
+    return study_tables(wildcards.study)
 
 
 def report_targets(wildcards, input):
     return list(input.figures)
 
 
-def report_tables(wildcards):
-    chosen = settings.studies[wildcards.study]
-    return [f"<results>/{wildcards.study}/tables/{table}.parquet" for table in [*chosen.tables, "outcomes"]]
-
-
 def study_targets(study):
     """Everything of one study: its tables, figures, provenance and report."""
-    chosen = settings.studies[study]
-    tables = [f"<results>/{study}/tables/{table}.parquet" for table in [*chosen.tables, "outcomes"]]
-    provenance = [f"<results>/runs/{run.folder}/run.json" for run in chosen.all_runs()]
-    return [*tables, *provenance, *study_figures(study), f"<results>/{study}/report.html"]
+    provenance = [f"<results>/runs/{run.folder}/run.json" for run in settings.studies[study].all_runs()]
+    return [*study_tables(study), *provenance, *study_figures(study), f"<results>/{study}/report.html"]

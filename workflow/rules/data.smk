@@ -23,12 +23,12 @@ rule generate_tissue:
     """What would tissue look like at five hospitals? Generates patches whose truth is known."""
     output:
         "<data>/{dataset}/wilds/source.json",
-    wildcard_constraints:
-        dataset=datasets_of("tissue"),
     log:
         "<logs>/generate_tissue/{dataset}.log",
     benchmark:
         "<benchmarks>/generate_tissue/{dataset}.jsonl"
+    wildcard_constraints:
+        dataset=datasets_of("tissue"),
     conda:
         "../../envs/data.yaml"
     params:

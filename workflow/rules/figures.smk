@@ -1,5 +1,32 @@
 """The figures of a study, each drawn from its tables alone; a figure's rule depends on that figure's module."""
 
+
+rule plot_patches:
+    """What do the patches look like? Draws some of every hospital and label."""
+    input:
+        expand("<data>/{dataset}/{split}.safetensors", split=EVALUATION_SPLITS, allow_missing=True),
+    output:
+        pdf="<data>/{dataset}/patches.pdf",
+        svg=report(
+            "<data>/{dataset}/patches.svg",
+            caption="../report/patches.rst",
+            category="Data",
+            labels={"figure": "Patches by hospital and label"},
+        ),
+    log:
+        "<logs>/plot_patches/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_patches/{dataset}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("plot_patches"),
+    script:
+        "../scripts/plot_patches.py"
+
+
+
 for figure in FIGURES.values():
 
     rule:

@@ -4,8 +4,8 @@
 rule report:
     """What does a study show? Its figures with captions, provenance and run times in one page."""
     input:
-        figures=report_figures,
-        tables=report_tables,
+        figures=figures_of_study,
+        tables=tables_of_study,
     output:
         "<results>/{study}/report.html",
     log:

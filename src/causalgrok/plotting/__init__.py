@@ -27,7 +27,7 @@ class FigureSpec:
     """Module of the figure's family in this package."""
 
     tables: tuple[str, ...]
-    """Study tables it is drawn from, keys of `causalgrok.tables.COLUMNS`; the function's arguments bear these names."""
+    """Study tables it is drawn from, keys of `causalgrok.columns.COLUMNS`; the function's arguments bear these names."""
 
     category: str
     """Heading under which the report shows it."""
@@ -46,6 +46,7 @@ FIGURES: dict[str, FigureSpec] = {
     for spec in (
         FigureSpec("trajectories", "trajectories", ("metrics",), "Training", "OOD accuracy over training"),
         FigureSpec("peak_accuracy", "peak_accuracy", ("outcomes",), "Training", "Peak OOD accuracy against n"),
+        FigureSpec("domain_gap", "domain_gap", ("metrics",), "Training", "Accuracy at seen and unseen hospitals"),
         FigureSpec("weight_norm", "weight_norm", ("dynamics",), "Training", "Weight norm over training"),
         FigureSpec("effective_rank", "effective_rank", ("geometry",), "Training", "Effective rank over training"),
         FigureSpec(

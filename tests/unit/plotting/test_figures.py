@@ -376,3 +376,14 @@ def test_probing_without_the_permuted_control_has_two_columns(small):
     probing = small["probing"]
     figure = draw("probing", {"probing": probing[probing["control"] == "none"]})
     assert len(figure.axes) == 2 + 1
+
+
+def test_domain_gap_averages_the_last_quarter_of_each_run(tables):
+    figure = draw("domain_gap", tables)
+    metrics = tables["metrics"].query("recipe == 'standard' and split == 'ood_test'")
+    late = metrics[metrics["epoch"] >= 0.75 * metrics["epoch"].max()]
+    expected = late.groupby("seed")["accuracy"].mean()
+    panel = next(axes for axes in figure.axes if axes.get_title().startswith("standard"))
+    dots = [line for line in panel.lines if line.get_marker() == "o"]
+    assert len(dots) == 3, "one mark a split"
+    np.testing.assert_allclose(sorted(dots[-1].get_ydata()), sorted(expected))

@@ -1,0 +1,51 @@
+"""How much accuracy is lost at hospitals that training never saw, task by task."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from causalgrok.plotting import style
+
+_COLOURS = {"id_val": style.GREY, "ood_val": "#56B4E9", "ood_test": "#0072B2"}
+
+
+@mpl.rc_context(style.CONTEXT)
+def domain_gap(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
+    """Draw accuracy at the end of training by split, a group of marks a task, a panel a recipe.
+
+    A run's end is the mean over the last quarter of its evaluations, so that no epoch is selected.
+
+    Args:
+        metrics: the study table.
+        chance: accuracy of a guess on the held-out hospitals.
+    """
+    metrics = style.select(metrics, "metrics", "epoch", "accuracy", split=_COLOURS)
+    late = metrics[metrics["epoch"] >= 0.75 * metrics.groupby(style.RUN_KEYS)["epoch"].transform("max")]
+    late = style.per_run(late, ["split"], "accuracy")
+    recipes = style.colours(late["recipe"])
+    tasks = {task: place for place, task in enumerate(late["task"].unique())}
+    figure, axes = style.panels(1, len(recipes), height=2.2, share_y="all")
+    for panel, recipe in zip(axes[0], recipes, strict=True):
+        of_recipe = late[late["recipe"] == recipe]
+        for shift, (split, colour) in zip((-0.2, 0, 0.2), _COLOURS.items(), strict=True):
+            runs = of_recipe[of_recipe["split"] == split]
+            places = runs["task"].map(tasks) + shift
+            panel.plot(places - 0.05, runs["accuracy"], "o", color=colour, markersize=3, alpha=0.6, markeredgewidth=0)
+            for task, values in runs.groupby("task")["accuracy"]:
+                panel.plot(tasks[task] + shift + 0.05, values.mean(), "_", color=colour, markersize=6)
+                panel.vlines(tasks[task] + shift + 0.05, *style.t_interval(values), color=colour, linewidth=1)
+        style.reference(panel, chance)
+        panel.set_title(style.titled(recipe, of_recipe))
+        panel.set_xticks(list(tasks.values()), list(tasks), rotation=0 if len(tasks) < 4 else 20)
+        panel.set_xlim(-0.6, len(tasks) - 0.4)
+    axes[0, 0].set_ylabel("accuracy (fraction)")
+    style.bound(axes[0, 0], np.append(late["accuracy"], chance))
+    keys = [
+        style.line_key(style.SPLITS[split], color=colour, linestyle="", marker="o", markersize=3)
+        for split, colour in _COLOURS.items()
+    ]
+    mean = "mean over runs, 95 % t interval" if style.has_interval(late) else "mean over runs"
+    keys += [style.line_key(mean, linewidth=1, marker="_", markersize=6)]
+    style.legend(figure, [*keys, style.line_key("chance", linewidth=0.8, linestyle=":")])
+    return figure
