@@ -27,7 +27,7 @@ class FigureSpec:
     """Module of the figure's family in this package."""
 
     tables: tuple[str, ...]
-    """Study tables it is drawn from, keys of `causalgrok.columns.COLUMNS`; the function's arguments bear these names."""
+    """Study tables it is drawn from, keys of `causalgrok.columns.COLUMNS` and arguments of the function."""
 
     category: str
     """Heading under which the report shows it."""

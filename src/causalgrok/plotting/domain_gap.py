@@ -12,7 +12,7 @@ _COLOURS = {"id_val": style.GREY, "ood_val": "#56B4E9", "ood_test": "#0072B2"}
 
 @mpl.rc_context(style.CONTEXT)
 def domain_gap(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
-    """Draw accuracy at the end of training by split, a group of marks a task, a panel a recipe.
+    """Draw accuracy at the end of training by split, a group of marks a training set, a panel a recipe.
 
     A run's end is the mean over the last quarter of its evaluations, so that no epoch is selected.
 
@@ -24,21 +24,24 @@ def domain_gap(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
     late = metrics[metrics["epoch"] >= 0.75 * metrics.groupby(style.RUN_KEYS)["epoch"].transform("max")]
     late = style.per_run(late, ["split"], "accuracy")
     recipes = style.colours(late["recipe"])
-    tasks = {task: place for place, task in enumerate(late["task"].unique())}
+    settings = style.settings(late)
     figure, axes = style.panels(1, len(recipes), height=2.2, share_y="all")
     for panel, recipe in zip(axes[0], recipes, strict=True):
         of_recipe = late[late["recipe"] == recipe]
-        for shift, (split, colour) in zip((-0.2, 0, 0.2), _COLOURS.items(), strict=True):
-            runs = of_recipe[of_recipe["split"] == split]
-            places = runs["task"].map(tasks) + shift
-            panel.plot(places - 0.05, runs["accuracy"], "o", color=colour, markersize=3, alpha=0.6, markeredgewidth=0)
-            for task, values in runs.groupby("task")["accuracy"]:
-                panel.plot(tasks[task] + shift + 0.05, values.mean(), "_", color=colour, markersize=6)
-                panel.vlines(tasks[task] + shift + 0.05, *style.t_interval(values), color=colour, linewidth=1)
+        for place, runs in enumerate(settings.values()):
+            runs = runs[runs["recipe"] == recipe]
+            for shift, (split, colour) in zip((-0.2, 0, 0.2), _COLOURS.items(), strict=True):
+                values = runs.loc[runs["split"] == split, "accuracy"]
+                if values.empty:
+                    continue
+                dots, bar = np.full(len(values), place + shift - 0.05), place + shift + 0.05
+                panel.plot(dots, values, "o", color=colour, markersize=3, alpha=0.6, markeredgewidth=0)
+                panel.plot(bar, values.mean(), "_", color=colour, markersize=6)
+                panel.vlines(bar, *style.t_interval(values), color=colour, linewidth=1)
         style.reference(panel, chance)
         panel.set_title(style.titled(recipe, of_recipe))
-        panel.set_xticks(list(tasks.values()), list(tasks), rotation=0 if len(tasks) < 4 else 20)
-        panel.set_xlim(-0.6, len(tasks) - 0.4)
+        panel.set_xticks(range(len(settings)), settings, rotation=0 if len(settings) < 3 else 20, ha="center")
+        panel.set_xlim(-0.6, len(settings) - 0.4)
     axes[0, 0].set_ylabel("accuracy (fraction)")
     style.bound(axes[0, 0], np.append(late["accuracy"], chance))
     keys = [

@@ -382,8 +382,10 @@ def test_domain_gap_averages_the_last_quarter_of_each_run(tables):
     figure = draw("domain_gap", tables)
     metrics = tables["metrics"].query("recipe == 'standard' and split == 'ood_test'")
     late = metrics[metrics["epoch"] >= 0.75 * metrics["epoch"].max()]
-    expected = late.groupby("seed")["accuracy"].mean()
-    panel = next(axes for axes in figure.axes if axes.get_title().startswith("standard"))
-    dots = [line for line in panel.lines if line.get_marker() == "o"]
-    assert len(dots) == 3, "one mark a split"
-    np.testing.assert_allclose(sorted(dots[-1].get_ydata()), sorted(expected))
+    panel = next(axes for axes in figure.axes if axes.get_title("left").startswith("standard"))
+    dots = [line.get_ydata() for line in panel.lines if line.get_marker() == "o"]
+    sizes = sorted(metrics["n"].unique())
+    assert len(dots) == 3 * len(sizes), "one mark a training set and split"
+    for place, n in enumerate(sizes):
+        expected = late[late["n"] == n].groupby("seed")["accuracy"].mean()
+        np.testing.assert_allclose(dots[3 * place + 2], expected)
