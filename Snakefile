@@ -11,6 +11,9 @@ min_version("9.27")
 configfile: f"{workflow.basedir}/config.yaml"
 
 
+report: "workflow/report/index.rst"
+
+
 include: "workflow/rules/common.smk"
 
 

@@ -46,13 +46,9 @@ def run_of(wildcards):
     return Run(wildcards.task, wildcards.recipe, int(wildcards.n), int(wildcards.seed))
 
 
+@functools.cache
 def code(script, *modules):
     """The hash of the code that a script reaches; a change of behaviour reruns what depends on it."""
-    return _code(script, modules)
-
-
-@functools.cache
-def _code(script, modules):
     return code_hash(Path(workflow.basedir, "workflow/scripts", f"{script}.py"), *modules)
 
 
