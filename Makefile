@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock schema clean
+.PHONY: help demo test lint lock schema
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -43,6 +43,3 @@ lock: $(INSTALLED) ## pin every dependency again, with hashes
 
 schema: $(INSTALLED) ## write again what is generated: schema, README table, envs
 	$(BIN)/python -m causalgrok.generate
-
-clean: ## remove results and logs, keep the environment
-	rm -rf results logs benchmarks .snakemake

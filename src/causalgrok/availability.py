@@ -1,5 +1,6 @@
 """Whether a dataset can give the subsets that runs ask for, found out from metadata before any job starts."""
 
+import functools
 from pathlib import Path
 
 import pandas as pd
@@ -44,10 +45,7 @@ def check_pool_gives(dataset: Dataset, data_root: str | None, n: int, correlatio
     Raises:
         ValueError: names the n, the cell of hospital and label, what it needs and what the pool has.
     """
-    key = dataset.model_dump_json(), data_root
-    if key not in _pools:
-        _pools[key] = _pool(dataset, data_root)
-    available = _pools[key]
+    available = _pool(dataset.model_dump_json(), data_root)
     if available is None:
         limit = camelyon17.OFFICIAL["splits"]["train"] - dataset.probe_images
         if n > limit:
@@ -57,11 +55,10 @@ def check_pool_gives(dataset: Dataset, data_root: str | None, n: int, correlatio
         check_pool(available, n, hospitals=hospitals, correlation=correlation)
 
 
-_pools: dict[tuple, dict[tuple[int, int], int] | None] = {}
-
-
-def _pool(dataset: Dataset, data_root: str | None) -> dict[tuple[int, int], int] | None:
-    """(hospital, label) -> patches that subsets may be drawn from."""
+@functools.cache
+def _pool(dataset_json: str, data_root: str | None) -> dict[tuple[int, int], int] | None:
+    """(hospital, label) -> patches that subsets may be drawn from, of a dataset's settings in JSON."""
+    dataset = Dataset.model_validate_json(dataset_json)
     metadata = quick_metadata(dataset.source, data_root)
     if metadata is None:
         return None

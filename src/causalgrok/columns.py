@@ -96,7 +96,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "feature_norm": "mean L2 norm of the pooled features",
     },
     "outcomes": {
-        "memorised_epoch": "first evaluation from which train accuracy stays at or above the memorised threshold",
+        "memorised_epoch": "first evaluation with train accuracy at or above .99",
+        "memorised_share": "share of the evaluations from then on with train accuracy at or above .99",
         "peak_epoch": "evaluation with the highest OOD-test accuracy: an oracle's choice",
         "peak_accuracy": "OOD-test accuracy at peak_epoch",
         "final_accuracy": "OOD-test accuracy at the last evaluation",
@@ -104,6 +105,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "late_accuracy": "mean OOD-test accuracy over the last quarter of evaluations after memorisation",
         "decline": "early_accuracy minus late_accuracy: positive is a decline; needs no selection",
         "decline_auroc": "the same for AUROC",
+        "final_accuracy_ood_val": "accuracy at the last evaluation at the other held-out hospital, OOD val",
+        "decline_ood_val": "the decline of accuracy there",
     },
 }
 """Table name -> column -> what it holds. Study tables carry the columns of `RUN` in front."""

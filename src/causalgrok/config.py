@@ -14,7 +14,7 @@ from causalgrok.data import camelyon17
 from causalgrok.data.camelyon17 import Camelyon17Settings
 from causalgrok.data.tissue import TissueSettings
 from causalgrok.interventions.settings import Measurement
-from causalgrok.models.settings import ResNet18
+from causalgrok.models.settings import Model
 from causalgrok.plotting import FIGURES
 from causalgrok.settings import Integer, Number, Settings
 from causalgrok.training.recipe import Recipe
@@ -81,7 +81,7 @@ class Task(Settings):
     label_hospital_correlation: Annotated[Number, Field(ge=-1, le=1)] = 0.0
     """How far the tumour fraction of the training subset depends on the hospital; 0 is balanced."""
 
-    model: ResNet18
+    model: Model
     """The network."""
 
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
@@ -170,14 +170,6 @@ class Config(Settings):
     studies: dict[Name, Study]
     """Study name -> runs, tables and figures. Each name is a target."""
 
-    def dataset_of(self, task: str) -> Dataset:
-        """The dataset that a task learns from."""
-        return self.datasets[self.tasks[task].dataset]
-
-    def runs(self) -> list[Run]:
-        """The runs of all studies, each once."""
-        return list(dict.fromkeys(run for study in self.studies.values() for run in study.all_runs()))
-
 
 RESERVED = {
     *("data", "runs", "wilds"),  # folders of results
@@ -208,6 +200,13 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for name, source in downloads[1:]:
         if source != downloads[0][1]:
             yield ("datasets", name, "source"), f"differs from datasets.{downloads[0][0]}.source; downloads are shared"
+    for name, task in config.tasks.items():
+        counts = config.measurements[task.measurement].neuron_counts if task.measurement in config.measurements else []
+        if counts and not any(0 < count < task.model.features for count in counts):
+            yield (
+                ("tasks", name, "measurement"),
+                f"{task.measurement!r} has no neuron count from 1 to {task.model.features - 1}, the network's features",
+            )
     for study_name, study in config.studies.items():
         for i, runs in enumerate(study.runs):
             for j, n in enumerate(runs.n):
@@ -254,7 +253,7 @@ def _batch_problem(config: Config, runs: RunSet, n: int) -> str | None:
     task = config.tasks.get(runs.task)
     for recipe in runs.recipes:
         batch = config.recipes[recipe].batch_size if recipe in config.recipes else None
-        if task and batch and task.model.norm == "batch" and n % batch == 1:
+        if task and batch and task.model.norm == "batch" and (n % batch or batch) == 1:
             return f"{n} leaves a last batch of 1 (recipe {recipe}, batch_size {batch}): batch normalisation needs 2"
     return None
 

@@ -1,4 +1,4 @@
-"""Which device a run trains on, decided at planning, without importing torch."""
+"""Which device a run trains on: the same answer at planning and in the job, without importing torch."""
 
 import os
 from pathlib import Path

@@ -20,10 +20,10 @@ BEGIN, END = "<!-- config table: generated -->", "<!-- config table: end -->"
 ENVIRONMENTS = {
     "data": ("huggingface-hub", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "wilds"),
     "torch": ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "torch", "torchvision"),
-    "analysis": ("matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "seaborn"),
-    "report": ("pyyaml", "snakemake"),
+    "analysis": ("matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy", "seaborn"),
+    "report": ("numpy", "pandas", "pydantic", "pyyaml", "safetensors", "scipy", "snakemake"),
 }
-"""Conda environment -> the packages that its rules' scripts import."""
+"""Conda environment -> the packages that its rules' scripts import; the report's job plans the pipeline again."""
 
 
 def generated_files(root: Path) -> Iterator[tuple[Path, str]]:

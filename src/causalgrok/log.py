@@ -23,6 +23,11 @@ class _Tee:
             self._log.write(line.rsplit("\r", 1)[-1] + "\n")
         return len(text)
 
+    def end(self) -> None:
+        """Write a last line that no newline ended."""
+        if self._line:
+            self._log.write(self._line.rsplit("\r", 1)[-1] + "\n")
+
     def flush(self) -> None:
         self._terminal.flush()
         self._log.flush()
@@ -32,14 +37,16 @@ class _Tee:
 
 
 @contextlib.contextmanager
-def logged(path: str) -> Iterator[None]:
+def logged(path: str, *, append: bool = False) -> Iterator[None]:
     """Copy standard output, standard error and an error's traceback into a log file.
+
+    With `append`, what an earlier attempt logged is kept.
 
     An error that is the user's (a ``ValueError`` or ``OSError`` with a message) still ends the job, and the log ends
     with its one line.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with Path(path).open("w", buffering=1) as log:
+    with Path(path).open("a" if append else "w", buffering=1) as log:
         faulthandler.enable(log)
         out, err = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = _Tee(out, log), _Tee(err, log)
@@ -52,6 +59,8 @@ def logged(path: str) -> Iterator[None]:
                 sys.exit(1)
             raise
         finally:
+            sys.stdout.end()
+            sys.stderr.end()
             sys.stdout, sys.stderr = out, err
             faulthandler.enable(err if hasattr(err, "fileno") and _has_descriptor(err) else sys.__stderr__)
 

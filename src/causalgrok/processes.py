@@ -50,17 +50,17 @@ def die_with_parent() -> None:
 
 @contextlib.contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold a file lock on a run's folder.
+    """Hold a file lock on the folder of a run or a download.
 
     Raises:
-        OSError: another process trains this run.
+        OSError: another process works there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".training"
+    path = folder / ".working"
     with path.open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise OSError(f"{folder}: another process is training this run; wait for it or end it") from None
+            raise OSError(f"{folder}: another process works here; wait for it or end it") from None
         yield
         path.unlink(missing_ok=True)

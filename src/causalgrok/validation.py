@@ -43,15 +43,21 @@ def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
     raise _error(found, files)
 
 
-def check_subset(config: Config, run: Run, files: Sequence[str | Path] = ()) -> None:
+def check_subset(config: Config, data_root: str | None, run: Run, files: Sequence[str | Path] = ()) -> None:
     """Check that the data can give a run its subset; from metadata, before anything is generated or read.
+
+    Args:
+        config: the checked config.
+        data_root: folder that holds `camelyon17_v1.0`, if there is one.
+        run: the run.
+        files: as in `check_config`.
 
     Raises:
         ConfigError: names the n, the cell of hospital and label, what it needs and what there is.
     """
     task = config.tasks[run.task]
     try:
-        check_pool_gives(config.datasets[task.dataset], config.data_root, run.n, task.label_hospital_correlation)
+        check_pool_gives(config.datasets[task.dataset], data_root, run.n, task.label_hospital_correlation)
     except ValueError as error:
         raise _error([(path, str(error)) for path in places(config, run)], files) from None
 

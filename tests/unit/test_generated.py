@@ -1,9 +1,13 @@
+import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from causalgrok.generate import ENVIRONMENTS, generated_files, locked_versions
+from causalgrok.models.registry import MODULES
+from causalgrok.provenance import _file, reached_modules
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +32,39 @@ def test_every_rules_environment_exists():
     assert used == set(ENVIRONMENTS)
 
 
+PACKAGES = {"PIL": "pillow", "huggingface_hub": "huggingface-hub", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+RULE = re.compile(r'conda:\s+"\.\./\.\./envs/(\w+)\.yaml".*?script:\s+"\.\./scripts/(\w+)\.py"', flags=re.DOTALL)
+
+
+def imported_packages(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return {PACKAGES.get(name, name) for name in names - sys.stdlib_module_names - {"causalgrok"}}
+
+
+@pytest.mark.parametrize(
+    ("environment", "script"),
+    [pair for path in sorted(ROOT.glob("workflow/rules/*.smk")) for pair in RULE.findall(path.read_text())],
+)
+def test_an_environment_holds_what_its_scripts_import(environment, script):
+    path = ROOT / f"workflow/scripts/{script}.py"
+    modules = reached_modules(path, *(MODULES.values() if environment == "torch" else ()))
+    if script == "report":  # its Snakemake plans the pipeline again
+        modules |= reached_modules(ROOT / "src/causalgrok/validation.py")
+    files = [path, *(_file(module) for module in modules)]
+    # Imported inside functions that these jobs do not call, or for type checkers alone.
+    lazy = {"data": {"torch"}, "report": {"huggingface-hub", "matplotlib", "pillow", "torch", "wilds", "pyarrow"}}
+    needed = set().union(*(imported_packages(file) for file in files)) - lazy.get(environment, set())
+    assert needed <= set(ENVIRONMENTS[environment])
+
+
 def test_the_lock_names_no_index_and_hashes_everything():
     lock = (ROOT / "requirements.lock").read_text()
     assert "://" not in lock
-    assert lock.count("==") <= lock.count("--hash=sha256:")
+    packages = re.split(r"^(?=[\w.-]+==)", lock, flags=re.MULTILINE)[1:]
+    assert len(packages) > 100
+    assert all("--hash=sha256:" in package for package in packages)

@@ -50,7 +50,7 @@ def test_a_stale_lock_goes_and_a_living_one_stays(tmp_path):
 
 
 def test_one_process_trains_a_run(tmp_path):
-    with only_one(tmp_path), pytest.raises(OSError, match="another process is training this run"), only_one(tmp_path):
+    with only_one(tmp_path), pytest.raises(OSError, match="another process works here"), only_one(tmp_path):
         pass
     with only_one(tmp_path):
         pass
@@ -93,6 +93,14 @@ def test_a_log_holds_output_and_the_line_of_a_users_mistake(tmp_path, capsys):
     assert text.startswith("epoch 2\n")
     assert "Traceback" in text and text.rstrip().endswith("ValueError: n = 3 is too small")
     assert capsys.readouterr().err == "ValueError: n = 3 is too small\n", "one line on the terminal"
+
+
+def test_a_log_keeps_an_unfinished_line_and_an_earlier_attempt(tmp_path):
+    path = tmp_path / "job.log"
+    for attempt in (1, 2):
+        with logged(str(path), append=True):
+            print(f"attempt {attempt}", end="")
+    assert path.read_text() == "attempt 1\nattempt 2\n"
 
 
 def test_other_errors_keep_their_traceback(tmp_path):

@@ -51,7 +51,15 @@ def message(raw: dict) -> str:
         (("studies", "train"), RAW["studies"]["demo"], "studies.train: 'train' is taken by the workflow"),
         (("studies", "Demo"), RAW["studies"]["demo"], "studies.Demo: 'Demo': names are lower-case letters"),
         (("studies", "demo", "runs", 0, "n"), [97], "studies.demo.runs[0].n[0]: 97 leaves a last batch of 1"),
-        (("studies", "demo", "tables"), ["metrics"], "studies.demo.figures[2]: weight_norm needs the tables dynamics"),
+        (("studies", "demo", "runs", 0, "n"), [33], "studies.demo.runs[0].n[0]: 33 leaves a last batch of 1"),
+        (("recipes", "standard", "batch_size"), 1, "studies."),
+        (("recipes", "standard", "betas"), [0.9, 1.5], "recipes.standard.betas[1]: 1.5: should be less than 1"),
+        (
+            ("measurements", "quick", "neuron_counts"),
+            [64, 128],
+            "tasks.tissue.measurement: 'quick' has no neuron",
+        ),
+        (("studies", "demo", "tables"), ["metrics"], "studies.demo.figures[3]: weight_norm needs the tables dynamics"),
         (("build",), ["dem"], "build[0]: 'dem' is not one of studies: did you mean 'demo'?"),
         (("nonsense",), 1, "nonsense: unknown key; expected one of build, data_root"),
     ],
@@ -95,7 +103,20 @@ def test_a_study_too_large_for_its_data_is_refused(name):
     config = check_config(raw)
     run = Run(config.studies[name].runs[0].task, "grokking", 400_000, 0)
     with pytest.raises(ConfigError, match=rf"config: studies.{name}.runs\[0\].n\[0\]: n = 400000 "):
-        check_subset(config, run, [ROOT / "config.yaml"])
+        check_subset(config, None, run, [ROOT / "config.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("evaluation_images", 5, "5 images cannot hold 6 combinations of hospital and label"),
+        ("probe_images", 6, "the probe pool has one slide of hospital"),
+    ],
+)
+def test_a_dataset_cut_too_small_is_refused(key, value, expected):
+    config = check_config(changed(("datasets", "tissue", key), value))
+    with pytest.raises(ConfigError, match=expected):
+        check_subset(config, None, Run("tissue", "standard", 180, 0))
 
 
 def test_the_paper_study_has_its_eleven_runs():

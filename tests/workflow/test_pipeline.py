@@ -139,7 +139,7 @@ def test_a_gpu_study_is_refused_where_there_is_no_gpu(finished, monkeypatch):
 @pytest.mark.skipif("CAUSALGROK_TEST_DATA" not in os.environ, reason="CAUSALGROK_TEST_DATA names no real patches")
 def test_real_patches_are_read_in_place_and_reported_beside_the_official_counts(project):
     root = Path(os.environ["CAUSALGROK_TEST_DATA"], "camelyon17_standin").resolve()
-    subset = "results/data/camelyon17_48/subsets/correlation0/n1000/seed0"
+    subset = "results/data/camelyon17_48/subsets/correlation0.0/n1000/seed0"
     done = project.snakemake(f"{subset}.parquet", "--cores", "2", "--config", f"data_root={root}", overlay=None)
     assert done.returncode == 0, done.stdout
     source = json.loads((project.folder / "results/data/wilds/source.json").read_text())
@@ -152,4 +152,6 @@ def test_real_patches_are_read_in_place_and_reported_beside_the_official_counts(
     assert manifest["mutual_information"].iloc[0] == pytest.approx(0, abs=1e-4)
     evaluated = pd.read_parquet(project.folder / "results/data/camelyon17_48/splits.parquet")["row"]
     assert not set(manifest["row"]) & set(evaluated)
+    again = project.planned(f"{subset}.safetensors", overlay=None)
+    assert not again, "the root is remembered"
     assert Split.load(project.folder / f"{subset}.safetensors").inputs.shape == (1000, 48, 48, 3)

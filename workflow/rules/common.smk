@@ -1,11 +1,13 @@
 """What the other files share: the checked config, paths, and the functions of inputs and params."""
 
 import functools
+import os
 import sys
 from pathlib import Path
 
 from causalgrok.columns import RUN_TABLES
 from causalgrok.config import RUN_FOLDER, Run
+from causalgrok.data.camelyon17 import remembered_root
 from causalgrok.data.splits import EVALUATION_SPLITS
 from causalgrok.devices import gpu_visible, resolve_device
 from causalgrok.models.registry import MODULES
@@ -19,6 +21,8 @@ try:
     settings = check_config(config, workflow.configfiles)
 except ConfigError as error:
     sys.exit(str(error))
+
+DATA_ROOT = settings.data_root or remembered_root(Path("results/data/wilds/source.json"))
 
 release_stale_lock()
 pass_library_on(Path(workflow.basedir, "src"))
@@ -80,10 +84,11 @@ def packing_settings(wildcards):
 def refuse_impossible(run):
     """End with one line before any job starts if this run cannot get its images or its GPU."""
     try:
-        check_subset(settings, run, workflow.configfiles)
+        check_subset(settings, DATA_ROOT, run, workflow.configfiles)
     except ConfigError as error:
         sys.exit(str(error))
-    if settings.tasks[run.task].device == "cuda" and not gpu_visible() and running_here():
+    trained = Path("results/runs", run.folder, "run.json").exists()
+    if settings.tasks[run.task].device == "cuda" and not trained and not gpu_visible() and running_here():
         sys.exit(
             f"config: tasks.{run.task}.device: 'cuda', but this machine shows no GPU; plan with -n, run on a cluster, "
             "or take a task whose device is cpu"
@@ -98,7 +103,7 @@ def running_here():
 def subset_of_run(wildcards):
     refuse_impossible(run_of(wildcards))
     task = settings.tasks[wildcards.task]
-    folder = f"<data>/{task.dataset}/subsets/correlation{task.label_hospital_correlation:g}"
+    folder = f"<data>/{task.dataset}/subsets/correlation{task.label_hospital_correlation + 0.0}"
     return f"{folder}/n{wildcards.n}/seed{wildcards.seed}.safetensors"
 
 
@@ -119,7 +124,7 @@ def training_settings(wildcards):
         recipe=settings.recipes[run.recipe],
         schedule=task.schedule,
         seed=run.seed,
-        device=resolve_device(task.device),
+        device=task.device,
         threads=task.threads,
     ).model_dump(mode="json")
 
@@ -175,6 +180,20 @@ def tables_of_study(wildcards):
 
 def report_targets(wildcards, input):
     return list(input.figures)
+
+
+def report_config(wildcards):
+    """What the nested Snakemake must know to find one study; other studies' edits leave its report alone."""
+    runs = settings.studies[wildcards.study].runs
+    tasks = {part.task: settings.tasks[part.task] for part in runs}
+    chosen = {
+        "studies": {wildcards.study},
+        "tasks": set(tasks),
+        "recipes": {recipe for part in runs for recipe in part.recipes},
+        "datasets": {task.dataset for task in tasks.values()},
+        "measurements": {task.measurement for task in tasks.values()},
+    }
+    return settings.model_dump(mode="json", include=chosen)
 
 
 def study_targets(study):

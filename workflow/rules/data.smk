@@ -13,7 +13,7 @@ rule fetch_camelyon17:
         "../../envs/data.yaml"
     params:
         source=camelyon17_settings(),
-        data_root=settings.data_root,
+        data_root=DATA_ROOT,
         code=code("fetch_camelyon17"),
     script:
         "../scripts/fetch_camelyon17.py"

@@ -39,7 +39,7 @@ for figure in FIGURES.values():
             pdf=f"<results>/{{study}}/figures/{figure.name}.pdf",
             svg=report(
                 f"<results>/{{study}}/figures/{figure.name}.svg",
-                caption=f"../report/{figure.name}.rst",
+                caption=f"../../{figure.caption}",
                 category=figure.category,
                 labels={"figure": figure.title},
             ),

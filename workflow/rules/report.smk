@@ -17,8 +17,8 @@ rule report:
         "../../envs/report.yaml"
     params:
         targets=report_targets,
-        snakefile=workflow.main_snakefile,
-        config=settings.model_dump(mode="json"),
+        snakefile=os.path.relpath(workflow.main_snakefile),
+        config=report_config,
         code=code("report"),
     script:
         "../scripts/report.py"

@@ -8,6 +8,7 @@ with logged(snakemake.log[0]):
     from safetensors.numpy import save
 
     from causalgrok.data.splits import Split
+    from causalgrok.devices import resolve_device
     from causalgrok.files import write_bytes
     from causalgrok.interventions.extraction import extract_features
     from causalgrok.training.checkpoints import all_checkpoints
@@ -23,6 +24,6 @@ with logged(snakemake.log[0]):
         all_checkpoints(Path(inputs.checkpoints)),
         {"train": Split.load(inputs.subset), **splits},
         grid=snakemake.params.measurement["stage_grid"],
-        device=training.device,
+        device=resolve_device(training.device),
     )
     write_bytes(snakemake.output[0], save(arrays))

@@ -2,15 +2,17 @@
 
 from causalgrok.log import logged
 
-with logged(snakemake.log[0]):
+with logged(snakemake.log[0], append=True):
     from pathlib import Path
 
-    from causalgrok.data.splits import Split
     from causalgrok.processes import die_with_parent, only_one
+
+    die_with_parent()
+
+    from causalgrok.data.splits import Split
     from causalgrok.training.run import train_run
     from causalgrok.training.settings import Training
 
-    die_with_parent()
     folder = Path(snakemake.output.provenance).parent
     with only_one(folder):
         train_run(

@@ -11,7 +11,7 @@ import pandas as pd
 from causalgrok.columns import COLUMNS, RUN
 
 MEMORISED = 0.99
-"""Train accuracy from which, if it is never left again, a run counts as having memorised."""
+"""Train accuracy from which a run counts as having memorised."""
 
 
 def summarise_outcomes(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -26,10 +26,12 @@ def summarise_outcomes(metrics: pd.DataFrame) -> pd.DataFrame:
 def _outcome(evaluations: pd.DataFrame) -> dict[str, float]:
     by_split = {split: rows.set_index("epoch").sort_index() for split, rows in evaluations.groupby("split")}
     test = by_split["ood_test"]
-    memorised = memorised_epoch(by_split["train"]["accuracy"])
+    train = by_split["train"]["accuracy"]
+    memorised = memorised_epoch(train)
     peak = test["accuracy"].idxmax()
     outcome = {
         "memorised_epoch": memorised,
+        "memorised_share": (train[train.index >= memorised] >= MEMORISED).mean(),
         "peak_epoch": peak,
         "peak_accuracy": test["accuracy"][peak],
         "final_accuracy": test["accuracy"].iloc[-1],
@@ -39,14 +41,17 @@ def _outcome(evaluations: pd.DataFrame) -> dict[str, float]:
         if not suffix:
             outcome |= {"early_accuracy": early, "late_accuracy": late}
         outcome[f"decline{suffix}"] = early - late
-    return outcome
+    early, late = early_and_late(by_split["ood_val"]["accuracy"], memorised)
+    return outcome | {
+        "final_accuracy_ood_val": by_split["ood_val"]["accuracy"].iloc[-1],
+        "decline_ood_val": early - late,
+    }
 
 
 def memorised_epoch(accuracy: pd.Series) -> float:
-    """The first evaluation from which train accuracy (indexed by epoch) stays at `MEMORISED`; NaN if there is none."""
-    below = np.flatnonzero(accuracy.to_numpy() < MEMORISED)
-    first = below[-1] + 1 if len(below) else 0
-    return float(accuracy.index[first]) if first < len(accuracy) else np.nan
+    """The first evaluation with train accuracy (indexed by epoch) at `MEMORISED`; NaN if there is none."""
+    reached = accuracy.index[accuracy >= MEMORISED]
+    return float(reached[0]) if len(reached) else np.nan
 
 
 def early_and_late(values: pd.Series, memorised: float) -> tuple[float, float]:

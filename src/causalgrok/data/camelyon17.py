@@ -9,6 +9,7 @@ Koh et al., WILDS: A Benchmark of in-the-Wild Distribution Shifts (arXiv 2012.07
 
 import contextlib
 import http.client
+import json
 import shutil
 import socket
 import tarfile
@@ -91,6 +92,18 @@ class Source:
 
     official: dict[str, dict[str, int]] = field(default_factory=lambda: OFFICIAL)
     """Those counts."""
+
+
+def remembered_root(source: Path) -> str | None:
+    """The local root of an earlier call, by the file it left; so that it need not be named in every command.
+
+    Args:
+        source: the `Source` that an earlier call wrote as JSON, if it did.
+    """
+    if not source.is_file():
+        return None
+    found = json.loads(source.read_text())
+    return found["root"] if found["name"] == "local" and Path(found["root"]).is_dir() else None
 
 
 def fetch(settings: Camelyon17Settings, *, destination: Path, local_root: Path | None) -> Source:

@@ -50,10 +50,10 @@ class Split:
         """The examples that an index array, slice or mask selects."""
         return Split(*(getattr(self, field)[index] for field in FIELDS))
 
-    def save(self, path: str | Path, **metadata: str) -> None:
+    def save(self, path: str | Path) -> None:
         """Write the split as one safetensors file, whole or not at all."""
         arrays = {field: np.ascontiguousarray(getattr(self, field)) for field in FIELDS}
-        write_bytes(path, save(arrays, metadata=metadata or None))
+        write_bytes(path, save(arrays))
 
     @classmethod
     def load(cls, path: str | Path) -> "Split":

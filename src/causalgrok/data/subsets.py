@@ -57,7 +57,7 @@ def choose_rows(
         Split name -> (k,) row ids, with the probe pool under `probe`; and the rows that subsets may be drawn from.
 
     Raises:
-        ValueError: a split lacks a hospital's patches of one label.
+        ValueError: a split lacks a hospital's patches of one label, or the probe pool a hospital's second slide.
     """
     splits = assign_splits(metadata, ood_val=ood_val, ood_test=ood_test, seed=seed)
     parts = {"id_val": "id_val", "ood_val": "ood_val", "ood_test": "ood_test", "probe": "train"}
@@ -69,6 +69,12 @@ def choose_rows(
             raise ValueError(f"split {part}: {empty} of the combinations of hospital and label have no patch")
         at_most = probe_images if name == "probe" else evaluation_images
         rows[name] = draw_balanced(candidates, at_most, seed=[seed, i])
+    slides = metadata.loc[rows["probe"]].groupby("hospital")["slide"].nunique()
+    if slides.min() < 2:
+        raise ValueError(
+            f"the probe pool has one slide of hospital {slides.idxmin()}; probes are fitted and judged on different "
+            "slides: take more probe_images"
+        )
     pool = metadata[(splits == "train") & ~metadata.index.isin(rows["probe"])]
     return rows, pool[["hospital", "slide", "label"]]
 
@@ -86,6 +92,8 @@ def draw_balanced(pool: pd.DataFrame, at_most: int, *, seed: int | list[int]) ->
     """
     cells = pool.groupby(["hospital", "label"])
     each = min(at_most // cells.ngroups, cells.size().min())
+    if not each:
+        raise ValueError(f"{at_most} images cannot hold {cells.ngroups} combinations of hospital and label")
     rng = np.random.default_rng(seed)
     return np.sort(np.concatenate([rng.permutation(rows.index)[:each] for _, rows in cells]))
 

@@ -31,7 +31,7 @@ def extract_features(
 
     Args:
         model: the run's network; its weights are replaced by each checkpoint's.
-        checkpoints: (epoch, state dict) in ascending order.
+        checkpoints: (epoch, state dict) in ascending order; those whose features are not finite are left out.
         splits: the training subset, the evaluation splits and the probe pool, by name.
         grid: cells a side over which maps before pooling are averaged.
         device: where the network runs.
@@ -46,9 +46,15 @@ def extract_features(
     epochs = []
     for epoch, state in checkpoints:
         model.load_state_dict(state)
-        for name, split in splits.items():
-            for stage, features in _forward(model, split, device, grid, every_stage=name == PROBE).items():
-                arrays[f"{epoch}/{name}/{stage}"] = features
+        features = {
+            f"{epoch}/{name}/{stage}": values
+            for name, split in splits.items()
+            for stage, values in _forward(model, split, device, grid, every_stage=name == PROBE).items()
+        }
+        if not all(np.isfinite(values).all() for values in features.values()):
+            print(f"epoch {epoch} is left out: the network has diverged", flush=True)
+            continue
+        arrays |= features
         arrays[f"{epoch}/head.weight"] = model.fc.weight.cpu().numpy().copy()
         arrays[f"{epoch}/head.bias"] = model.fc.bias.cpu().numpy().copy()
         epochs.append(epoch)

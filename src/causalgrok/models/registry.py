@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from causalgrok.models.settings import ResNet18
+from causalgrok.models.settings import Model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,6 +12,6 @@ MODULES = {"resnet18": "causalgrok.models.resnet"}
 """Model name -> the module that builds it; imported when asked for, so that one network's edit retrains no other."""
 
 
-def build_model(settings: ResNet18, *, classes: int) -> "nn.Module":
+def build_model(settings: Model, *, classes: int) -> "nn.Module":
     """Build the network with its default initialisation, drawn from torch's global generator."""
     return importlib.import_module(MODULES[settings.name]).build(settings, classes=classes)

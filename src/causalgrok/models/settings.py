@@ -21,3 +21,12 @@ class ResNet18(Settings):
 
     zero_init_last: Boolean = True
     """Start the last normalisation gain of each block at zero, as timm does and torchvision does not."""
+
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features."""
+        return 8 * self.width
+
+
+Model = ResNet18
+"""Any network: a union, told apart by `name`, as soon as there is a second."""

@@ -18,15 +18,22 @@ _CONTROL = {"linestyle": (0, (3, 1.5)), "linewidth": 1, "marker": "s", "markersi
 _UNDEFINED = (0, (1, 1))
 
 
+UNDEFINED = 0.1
+"""|cosine| below which the sign of a hospital direction is arbitrary, as in `causalgrok.interventions.steering`."""
+
+
 @mpl.rc_context(style.CONTEXT)
-def steering(subspace: pd.DataFrame, steering: pd.DataFrame) -> Figure:
+def steering(subspace: pd.DataFrame, steering: pd.DataFrame, *, undefined: float = UNDEFINED) -> Figure:
     """Draw the mean response at the final checkpoint: ablation left, steering right, a row a held-out split.
 
     Args:
         subspace: the study table; the hospital classifier's full row space against random subspaces of equal rank.
         steering: the study table; the hospital direction at the pooled stage against random directions.
+        undefined: cosine with the way to the OOD-validation hospital below which a direction's sign is arbitrary; such
+            runs are left out of the mean, which would cancel their responses.
     """
     responses = _responses(subspace, steering)
+    responses = responses[responses["control"] | ~(responses["cosine"].abs() < undefined)]
     palette = style.colours(responses["recipe"])
     rows = [
         (f"{style.SPLITS[split]}, {setting}", runs[runs["split"] == split])
@@ -55,7 +62,7 @@ def steering(subspace: pd.DataFrame, steering: pd.DataFrame) -> Figure:
 
 
 @mpl.rc_context(style.CONTEXT)
-def interventions_per_run(subspace: pd.DataFrame, steering: pd.DataFrame, *, undefined: float = 0.1) -> Figure:
+def interventions_per_run(subspace: pd.DataFrame, steering: pd.DataFrame, *, undefined: float = UNDEFINED) -> Figure:
     """Draw every run's response on the test hospital: ablation above, steering below, a column a recipe.
 
     Args:

@@ -70,7 +70,12 @@ class ResumeState:
         return None
 
     def finish(self, run_folder: Path) -> None:
-        """Move the checkpoints into place and forget the state."""
+        """Forget the state and move the checkpoints into place.
+
+        In this order: a state whose checkpoints have gone would resume into a run without them.
+        """
+        for state in ("previous.pt", "state.pt"):
+            (self.folder / state).unlink(missing_ok=True)
         target = run_folder / "checkpoints"
         if target.exists():
             shutil.rmtree(target)

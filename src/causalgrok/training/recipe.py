@@ -6,11 +6,13 @@ from pydantic import Field
 
 from causalgrok.settings import Integer, Number, Settings
 
+Decay = Annotated[Number, Field(ge=0, lt=1)]
+
 
 class GrokfastEma(Settings):
     """Grokfast's gradient filter (Lee et al. 2024): g <- g + amplification * m, m the moving average of g."""
 
-    decay: Annotated[Number, Field(ge=0, lt=1)] = 0.98
+    decay: Decay = 0.98
     """alpha: how much of the moving average stays at each step."""
 
     amplification: Annotated[Number, Field(ge=0)] = 2.0
@@ -29,7 +31,7 @@ class Recipe(Settings):
     weight_decay: Annotated[Number, Field(ge=0)]
     """Decoupled weight decay: each step multiplies the weights by 1 - learning_rate * weight_decay."""
 
-    betas: tuple[Number, Number] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     """AdamW's decay rates of the first and second moment."""
 
     init_scale: Annotated[Number, Field(gt=0)] = 1.0

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from causalgrok.data.splits import Split
+from causalgrok.devices import resolve_device
 from causalgrok.files import sha256, write_bytes
 from causalgrok.provenance import environment, settings_hash
 from causalgrok.tables import write_table
@@ -43,7 +44,8 @@ def train_run(
     Raises:
         ValueError: a GPU is asked for and there is none.
     """
-    if settings.device == "cuda" and not torch.cuda.is_available():
+    device = resolve_device(settings.device)
+    if device == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             "device: cuda is asked for, torch finds no GPU here; run on a GPU, or set the task's device to cpu"
         )
@@ -52,6 +54,7 @@ def train_run(
         "config": settings.model_dump(mode="json"),
         "config_hash": settings_hash(settings.model_dump(mode="json")),
         "code_hash": code,
+        "device": device,
         "data": {path: sha256(path) for path in data},
     }
     resume = ResumeState(folder, settings_hash(provenance))
@@ -67,11 +70,10 @@ def train_run(
     write_table(pd.DataFrame(metrics), folder / "metrics.parquet", "metrics")
     write_table(pd.DataFrame(dynamics), folder / "dynamics.parquet", "dynamics")
     steps = settings.schedule.epochs * trainer.steps_per_epoch
-    hardware = torch.cuda.get_device_name() if settings.device == "cuda" else "cpu"
     provenance |= {
         "steps": steps,
         "exposure": settings.recipe.exposure(steps),
-        "environment": environment() | {"device": hardware},
+        "environment": environment() | ({"gpu": torch.cuda.get_device_name()} if device == "cuda" else {}),
         # What this attempt took: a resumed run says less than its whole.
         "seconds": round(time.monotonic() - began, 1),
         "resumed_after_epoch": trainer.resumed_after,

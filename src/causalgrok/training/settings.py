@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from causalgrok.models.settings import ResNet18
+from causalgrok.models.settings import Model
 from causalgrok.settings import Integer, Settings
 from causalgrok.training.recipe import Recipe
 from causalgrok.training.schedule import Schedule
@@ -13,7 +13,7 @@ from causalgrok.training.schedule import Schedule
 class Training(Settings):
     """One run's network, recipe, budget, seed and arithmetic."""
 
-    model: ResNet18
+    model: Model
     """The network."""
 
     classes: Annotated[Integer, Field(ge=2)]
@@ -31,8 +31,9 @@ class Training(Settings):
     seed: Annotated[Integer, Field(ge=0)]
     """Seed of initialisation and order; runs of equal seed and network start from the same draw."""
 
-    device: Literal["cpu", "cuda"]
-    """Where it trains."""
+    device: Literal["auto", "cpu", "cuda"]
+    """Where it trains, as configured: what `auto` came to stands in run.json, so that a plan made on a machine without
+    a GPU does not retrain what was trained on one."""
 
     threads: Annotated[Integer, Field(ge=1)] = 1
     """torch's threads on the CPU; part of the run because sums are rounded differently with another number."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from causalgrok.data.splits import Split
+from causalgrok.devices import resolve_device
 from causalgrok.models.initialisation import scale_weights
 from causalgrok.models.registry import build_model
 from causalgrok.scoring import accuracy, auroc
@@ -51,7 +52,7 @@ class Trainer:
         make_deterministic(settings)
         recipe = settings.recipe
         self.settings, self.resume, self.save_seconds, self.report = settings, resume, save_seconds, report
-        self.device = torch.device(settings.device)
+        self.device = torch.device(resolve_device(settings.device))
         self.model = initialise(settings).to(self.device)
         self.parameters = list(self.model.parameters())
         self.optimiser = torch.optim.AdamW(
@@ -164,11 +165,13 @@ def evaluate(
         logits = torch.cat([model(model.prepare(batch)) for batch in inputs.split(EVALUATION_BATCH)])
         losses = loss(logits, labels)
         scores, targets = logits.double().cpu().numpy(), labels.cpu().numpy()
+        diverged = not np.isfinite(scores).all()
         rows.append(
             {
                 "split": name,
                 "loss": float(losses.double().mean()),
-                "accuracy": float(accuracy(scores, targets)),
+                # A network that has diverged would otherwise be right about one class.
+                "accuracy": np.nan if diverged else float(accuracy(scores, targets)),
                 "auroc": float(auroc(scores, targets)),
                 # Only memorised examples can freeze a run this way; elsewhere the number would say nothing.
                 "zero_loss_fraction": float((losses == 0).double().mean()) if name == "train" else np.nan,
@@ -195,7 +198,7 @@ def make_deterministic(settings: Training) -> None:
     torch.set_num_threads(settings.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # On a GPU a kernel without a deterministic form warns and runs: a warning in the log beats a lost training.
-    torch.use_deterministic_algorithms(True, warn_only=settings.device == "cuda")
+    torch.use_deterministic_algorithms(True, warn_only=resolve_device(settings.device) == "cuda")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 

@@ -11,7 +11,7 @@ def metrics(test, train=None, **run) -> pd.DataFrame:
     train = train if train is not None else [0.5, 0.7, 0.9] + [1.0] * (len(EPOCHS) - 3)
     frames = [
         pd.DataFrame({"epoch": EPOCHS, "split": split, "accuracy": values, "auroc": values})
-        for split, values in (("train", train), ("ood_test", test))
+        for split, values in (("train", train), ("ood_test", test), ("ood_val", np.asarray(test) - 0.1))
     ]
     return pd.concat(frames).assign(**{"task": "t", "recipe": "standard", "n": 10, "seed": 0} | run)
 
@@ -26,7 +26,9 @@ def test_a_planted_decline_is_measured():
     assert outcome["peak_accuracy"] == 0.85
     assert outcome["final_accuracy"] == 0.6
     assert outcome["early_accuracy"] == pytest.approx((0.8 + 0.85) / 2)
-    assert outcome["decline"] == pytest.approx(0.225)
+    assert outcome["decline"] == outcome["decline_auroc"] == pytest.approx(0.225)
+    assert outcome["decline_ood_val"] == pytest.approx(0.225)
+    assert outcome["final_accuracy_ood_val"] == pytest.approx(0.5)
 
 
 def test_noise_without_a_decline_averages_to_none():
@@ -46,8 +48,18 @@ def test_runs_are_kept_apart():
     ]
 
 
-def test_memorised_means_to_stay():
-    epochs = [0, 1, 2, 3, 4]
-    assert memorised_epoch(pd.Series([0.5, 1, 0.98, 1, 1], index=epochs)) == 3
-    assert np.isnan(memorised_epoch(pd.Series([0.5, 1, 1, 1, 0.9], index=epochs)))
-    assert np.isnan(early_and_late(pd.Series([0.5] * 5, index=epochs), np.nan)[0])
+def test_a_late_spike_is_reported_and_moves_nothing():
+    train = [0.5, 0.7, 0.9] + [1.0] * (len(EPOCHS) - 3)
+    train[-2] = 0.9
+    steady, spiked = (summarise_outcomes(metrics([0.6] * len(EPOCHS), values)).iloc[0] for values in (None, train))
+    assert spiked["memorised_epoch"] == steady["memorised_epoch"] == 4
+    assert steady["memorised_share"] == 1
+    assert spiked["memorised_share"] == pytest.approx(11 / 12)
+    assert spiked["decline"] == steady["decline"] == 0
+
+
+def test_a_run_that_never_memorises_has_no_decline():
+    outcome = summarise_outcomes(metrics([0.6] * len(EPOCHS), [0.9] * len(EPOCHS))).iloc[0]
+    assert np.isnan(outcome[["memorised_epoch", "memorised_share", "decline"]].astype(float)).all()
+    assert np.isnan(memorised_epoch(pd.Series([0.5, 0.98])))
+    assert np.isnan(early_and_late(pd.Series([0.5] * 5), np.nan)[0])

@@ -1,5 +1,6 @@
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 from causalgrok.data.splits import Split
+from causalgrok.interventions.extraction import extract_features
 from causalgrok.models.settings import ResNet18
 from causalgrok.tables import read_table
 from causalgrok.training.checkpoints import ResumeState, all_checkpoints
@@ -103,6 +105,31 @@ def test_a_damaged_state_falls_back_to_the_one_before(tmp_path, capsys):
     (resume.folder / "state.pt").write_bytes(b"half a fi")
     assert resume.load() == {"epoch": 1}
     assert "damaged" in capsys.readouterr().out
+
+
+def test_a_kill_while_finishing_never_leaves_a_state_without_its_checkpoints(tmp_path, monkeypatch):
+    _, resume = run(tmp_path, settings())
+    assert resume.load()["epoch"] == 6
+
+    def die(self, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", die)
+    with pytest.raises(KeyboardInterrupt):
+        resume.finish(tmp_path)
+    monkeypatch.undo()
+    assert resume.load() is None, "the next attempt starts anew"
+
+
+def test_a_diverged_network_is_right_about_nothing(tmp_path):
+    diverging = settings(recipe=Recipe(weight_decay=0, learning_rate=1e30, batch_size=20))
+    (metrics, _), resume = run(tmp_path, diverging)
+    last = metrics[-1]
+    assert last["epoch"] == 6 and math.isnan(last["accuracy"]) and math.isnan(last["auroc"])
+    splits = {"probe": patches(6), "ood_test": patches(4)}
+    arrays = extract_features(initialise(diverging), all_checkpoints(resume.checkpoints), splits, grid=2, device="cpu")
+    assert set(arrays["epochs"].tolist()) <= {0, 1}, "checkpoints without finite features are left out"
+    assert all(np.isfinite(values).all() for values in arrays.values())
 
 
 def test_the_state_of_another_config_is_never_taken_up(tmp_path):
