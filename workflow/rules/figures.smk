@@ -26,7 +26,6 @@ rule plot_patches:
         "../scripts/plot_patches.py"
 
 
-
 for figure in FIGURES.values():
 
     rule:

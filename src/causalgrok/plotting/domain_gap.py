@@ -24,7 +24,10 @@ def domain_gap(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
     late = metrics[metrics["epoch"] >= 0.75 * metrics.groupby(style.RUN_KEYS)["epoch"].transform("max")]
     late = style.per_run(late, ["split"], "accuracy")
     recipes = style.colours(late["recipe"])
-    settings = style.settings(late)
+    # In the order of the study, which may mean something; the alphabet does not.
+    order = list(metrics.groupby(["task", "n"], sort=False).groups)
+    named = {tuple(runs[["task", "n"]].iloc[0]): name for name, runs in style.settings(late).items()}
+    settings = {named[key]: late[(late["task"] == key[0]) & (late["n"] == key[1])] for key in order}
     figure, axes = style.panels(1, len(recipes), height=2.2, share_y="all")
     for panel, recipe in zip(axes[0], recipes, strict=True):
         of_recipe = late[late["recipe"] == recipe]
@@ -40,9 +43,11 @@ def domain_gap(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
                 panel.vlines(bar, *style.t_interval(values), color=colour, linewidth=1)
         style.reference(panel, chance)
         panel.set_title(style.titled(recipe, of_recipe))
-        panel.set_xticks(range(len(settings)), settings, rotation=0 if len(settings) < 3 else 20, ha="center")
+        panel.set_xticks(range(len(settings)), [name.replace(", ", "\n") for name in settings])
         panel.set_xlim(-0.6, len(settings) - 0.4)
     axes[0, 0].set_ylabel("accuracy (fraction)")
+    if len(settings) > 2:
+        figure.set_figwidth(style.TWO_COLUMNS)
     style.bound(axes[0, 0], np.append(late["accuracy"], chance))
     keys = [
         style.line_key(style.SPLITS[split], color=colour, linestyle="", marker="o", markersize=3)
