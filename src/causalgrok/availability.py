@@ -8,7 +8,7 @@ import pandas as pd
 from causalgrok.config import Dataset
 from causalgrok.data import camelyon17, tissue
 from causalgrok.data.subsets import check_pool, choose_rows
-from causalgrok.data.wilds_layout import FOLDER, METADATA, SPLITS
+from causalgrok.data.wilds_layout import FOLDER, METADATA, SPLITS, check_local_root
 
 _HELD_OUT_BY_WILDS = {1: "ood_val", 2: "ood_test"}
 
@@ -23,6 +23,7 @@ def quick_metadata(source: tissue.TissueSettings, data_root: str | None) -> pd.D
     if source.kind == "tissue":
         table = tissue.metadata(source)
     elif data_root:
+        check_local_root(data_root)
         columns = ["tumor", "slide", "center", "split"]
         table = pd.read_csv(Path(data_root, FOLDER, METADATA), usecols=columns)
     else:

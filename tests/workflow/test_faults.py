@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# One worker builds the small study for all tests that use it.
+pytestmark = pytest.mark.xdist_group("finished")
+
 RUN = "results/runs/tiny_long/grokking/n24/seed0"
 
 BAD = {
@@ -58,6 +61,7 @@ def train(project, folder: Path) -> list[str]:
     return project.command(f"{RUN}/run.json", "--cores", "1", "--directory", str(folder))
 
 
+@pytest.mark.xdist_group("killed")
 def test_a_killed_training_ends_like_an_uninterrupted_one(project, tmp_path_factory):
     left_alone, killed = tmp_path_factory.mktemp("left_alone"), tmp_path_factory.mktemp("killed")
     options = {"cwd": project.folder, "env": project.environment, "stdout": subprocess.DEVNULL}

