@@ -109,7 +109,7 @@ def test_a_factorial_of_eight_recipes_is_drawn(name, factorial):
 
 @pytest.mark.parametrize("name", ["peak_accuracy", "steering", "interventions_per_run", "neurons", "probing"])
 def test_unequal_studies_are_drawn(name, unequal):
-    draw(name, unequal)
+    assert all(axes.has_data() for axes in draw(name, unequal).axes)
 
 
 @pytest.fixture(scope="module")
