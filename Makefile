@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock schema
+.PHONY: help demo test verify bench lint lock schema
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,6 +28,12 @@ demo: $(INSTALLED) ## the whole pipeline on generated tissue: tables, figures, r
 
 test: $(INSTALLED) ## unit tests and the whole DAG at tiny size
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+verify: $(INSTALLED) ## check every file of results/ against its checksum
+	$(BIN)/python -m causalgrok.verify results
+
+bench: $(INSTALLED) ## time both sides of every claim of speed
+	$(BIN)/python bench/pooled_interventions.py
 
 lint: $(INSTALLED) ## ruff, snakefmt, codespell and Snakemake's own linter
 	$(BIN)/ruff check .

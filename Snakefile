@@ -15,6 +15,7 @@ report: "workflow/report/index.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/studies.smk"
 
 
 rule all:
@@ -27,8 +28,11 @@ rule all:
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/features.smk"
+include: "workflow/rules/counterfactuals.smk"
 include: "workflow/rules/interventions.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/planted.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/inspect.smk"
 include: "workflow/rules/targets.smk"

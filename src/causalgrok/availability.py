@@ -8,13 +8,11 @@ import pandas as pd
 from causalgrok.config import Dataset
 from causalgrok.data import camelyon17, tissue
 from causalgrok.data.subsets import check_pool, choose_rows
-from causalgrok.data.wilds_layout import FOLDER, METADATA, SPLITS, check_local_root
-
-_HELD_OUT_BY_WILDS = {1: "ood_val", 2: "ood_test"}
+from causalgrok.data.wilds_layout import FOLDER, METADATA, check_local_root, split_names
 
 
 def quick_metadata(source: tissue.TissueSettings, data_root: str | None) -> pd.DataFrame | None:
-    """Hospital, slide, label and split of every patch, without opening `wilds`; None before a download.
+    """Hospital, slide, label and split of every patch; None before a download.
 
     Args:
         source: the dataset's source: generated tissue, or Camelyon17-WILDS.
@@ -28,9 +26,13 @@ def quick_metadata(source: tissue.TissueSettings, data_root: str | None) -> pd.D
         table = pd.read_csv(Path(data_root, FOLDER, METADATA), usecols=columns)
     else:
         return None
-    splits = table["center"].map(_HELD_OUT_BY_WILDS).fillna(table["split"].map(SPLITS))
     return pd.DataFrame(
-        {"hospital": table["center"], "slide": table["slide"], "label": table["tumor"], "split": splits}
+        {
+            "hospital": table["center"],
+            "slide": table["slide"],
+            "label": table["tumor"],
+            "split": split_names(table),
+        }
     )
 
 

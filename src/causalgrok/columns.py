@@ -3,6 +3,8 @@
 Columns may be added, never renamed.
 """
 
+from collections.abc import Iterable
+
 RUN = {
     "task": "the run's task: dataset, model, loss and budget",
     "recipe": "the run's recipe: its optimisation settings",
@@ -63,31 +65,96 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "subspace": _EPOCH
     | {
-        "method": "logistic: rows of the hospital classifier; random: isotropic subspace of equal rank",
+        "method": "logistic (rows of the hospital classifier, the source's), mean_difference, leace, inlp; controls: "
+        "matched (covariance-matched subspace), permuted (logistic refitted with hospital permuted by slide), "
+        "permuted_mean (mean_difference refitted so) and isotropic (shown, never decisive)",
+        "space": "raw or scaled: the space in which the subspace is orthogonal and is taken out",
+        "centred": "whether the pool's mean is put back, so that the features' mean along the subspace stays",
         "rank": "dimensions removed",
         "strength": "fraction of the projection removed",
     }
     | _REPEAT
     | _SPLIT
-    | _SCORES,
+    | _SCORES
+    | {"flip_fraction": "fraction of examples whose predicted class changes"},
+    "erasure": _EPOCH
+    | {
+        "method": "none (nothing removed), logistic, mean_difference, leace, inlp, matched, permuted or isotropic",
+        "space": "raw or scaled, as in `subspace`",
+        "centred": "as in `subspace`",
+        "rank": "dimensions removed",
+    }
+    | _REPEAT
+    | {
+        "target": "what a fresh probe decodes after the removal: hospital or tumour",
+        "probe": "linear: logistic regression; mlp: one hidden layer",
+        "accuracy": "accuracy of that probe on the judging slides",
+        "chance": "share of the most frequent class on the judging slides",
+        "n_fit": "number of patches the probe was fitted on",
+        "n_test": "number of patches it was judged on",
+    },
+    "concentration": _EPOCH
+    | {
+        "measure": "inlp_area (area under the curve of hospital information left against removed rank), "
+        "inlp_half_rank (rank at which half of it is gone), between_participation (participation ratio of the "
+        "between-hospital covariance), head_angle (degrees between the hospital subspace and the head's direction)",
+        "value": "the measure",
+        "low": "lower end of the 95 % bootstrap interval over slides",
+        "high": "upper end of it",
+        "null": "median of the measure under hospital permuted by slide",
+    },
     "steering": _EPOCH
     | {
         "stage": "stage whose features are moved",
-        "direction": "hospital: top eigenvector of the between-hospital covariance; random: isotropic direction",
+        "direction": "hospital: top eigenvector of the between-hospital covariance; controls: permuted (the same with "
+        "hospital permuted by slide), matched (covariance-matched), isotropic (pooled only; shown, never decisive); "
+        "bias: no direction, the constant logit shift that is the hospital direction's mean shift at this stage",
         "alpha": "strength in standard deviations of the projections on the direction",
-        "cosine": "cosine between the direction and the way to the OOD-val hospital's mean; it fixes the sign",
+        "cosine": "cosine between the direction and the way to the OOD-val hospital's mean; it fixes the sign; "
+        "missing for bias and without OOD val",
     }
     | _REPEAT
     | _SPLIT
-    | _SCORES,
+    | _SCORES
+    | {
+        "accuracy_recalibrated": "accuracy at the threshold that is best on id_val under the same steering; missing "
+        "for more than two classes",
+        "flip_fraction": "fraction of examples whose predicted class changes",
+        "logit_shift": "mean change of the logit margin, tumour minus normal; missing for more than two classes",
+        "images": "number of examples",
+    },
     "neurons": _EPOCH
     | {
-        "k": "number of channels set to zero",
-        "selection": "hospital or tumour: the most selective channels; random: drawn without replacement",
+        "k": "number of channels taken out",
+        "selection": "hospital (largest |beta| of the hospital classifier, the source's), hospital_f (one-way F), "
+        "hospital_auroc (one-vs-rest AUROC), tumour (|beta| of the tumour classifier); controls: matched (equal mean "
+        "and variance, dead channels out; matched_f and matched_auroc are those of the other two) and random (drawn "
+        "without replacement; shown, never decisive)",
+        "mode": "zero or mean: what the channels are set to",
+        "tumour_overlap": "fraction of the k channels that are among the k most tumour-selective ones",
     }
     | _REPEAT
     | _SPLIT
+    | _SCORES
+    | {"flip_fraction": "fraction of examples whose predicted class changes"},
+    "counterfactual": _EPOCH
+    | {
+        "method": "how the tissue was shown as another hospital's: rendered, macenko or reinhard",
+        "target_hospital": "the hospital as which every image is shown",
+        "images": "number of images",
+        "moved": "those of them that are not the target hospital's own",
+        "flip_fraction": "fraction of the moved images whose predicted class changes; missing where none is moved",
+        "logit_shift": "mean change of the logit margin, tumour minus normal, over the moved images",
+        "logit_shift_sd": "standard deviation of that change over images",
+        "margin_sd": "standard deviation of the unchanged logit margin over all images: the yardstick of the shifts",
+    }
+    | _SPLIT
     | _SCORES,
+    "renormalisation": _EPOCH
+    | {"statistics": "stored: those of training; reestimated: of the split's own unlabelled images"}
+    | _SPLIT
+    | _SCORES
+    | {"flip_fraction": "fraction of examples whose predicted class differs from the one under stored statistics"},
     "geometry": _EPOCH
     | {
         "split": "split whose pooled features are measured",
@@ -108,8 +175,89 @@ COLUMNS: dict[str, dict[str, str]] = {
         "final_accuracy_ood_val": "accuracy at the last evaluation at the other held-out hospital, OOD val",
         "decline_ood_val": "the decline of accuracy there",
     },
+    "checkpoints": {
+        "seed": RUN["seed"],
+        "name": "init, memorised, selected (highest mean OOD-val accuracy of the other seeds) or final",
+        "epoch": "the kept checkpoint that has this name",
+    },
+    "verdicts": _EPOCH
+    | {
+        "checkpoint": "init, memorised, selected or final",
+        "probe": "steering, subspace or neurons",
+        "stage": "stage that is intervened on",
+        "target": "direction, method or selection that is tested",
+        "size": "rank removed, channels taken out, or |alpha|",
+    }
+    | _SPLIT
+    | {
+        "measure": "flip_fraction, auroc_drop, accuracy_drop or monotone (|Spearman(alpha, accuracy)|)",
+        "value": "the target's value",
+        "control": "what it is compared with: permuted, matched, isotropic or random",
+        "controls": "number of controls",
+        "control_median": "their median",
+        "percentile": "fraction of the controls that lie below the value, ties counted half",
+        "p": "(1 + number of controls at or above the value) / (1 + controls)",
+        "smallest_p": "the smallest p that this number of controls can give",
+        "decisive": "whether the control is a hard one: permuted by slide, or matched in covariance or variance",
+    },
+    "reliance": {
+        "checkpoint": "init, memorised, selected or final",
+        "probe": "the probe whose verdict is compared",
+        "measure": "its measure",
+        "runs": "number of runs",
+        "rho": "Spearman correlation over runs with counterfactual reliance (mean flip fraction over OOD splits)",
+        "low": "lower end of its 95 % bootstrap interval over runs",
+        "high": "upper end of it",
+        "p": "two-sided permutation p, exact where the runs are few",
+        "smallest_p": "the smallest p that this number of runs can give",
+    },
+    "validation": {
+        "case": "what was planted: the null cases by name, or `planted`",
+        "strength": "strength of the planted hospital effect in units of the noise; 0 is none",
+        "probe": "the probe that was asked",
+        "control": "the control that decided: permuted, matched or isotropic",
+        "repeats": "number of generated feature sets",
+        "found": "number of them in which the probe found an effect at the 5 % level",
+        "rate": "found / repeats: false-positive rate where nothing was planted, power elsewhere",
+        "low": "lower end of the 95 % Clopper-Pearson interval of the rate",
+        "high": "upper end of it",
+        "inside": "whether found lies inside the central 95 % of the binomial distribution at 5 %",
+    },
+    "recovery": {
+        "case": "what was planted",
+        "strength": "strength of the planted hospital effect in units of the noise",
+        "measure": "direction_angle (degrees), rank (share of repeats with the planted rank), strength_order "
+        "(Spearman of measured and planted strength), leace_cross_covariance, leace_heldout_accuracy, ...",
+        "repeats": "number of generated feature sets",
+        "value": "median over repeats, or the share or correlation",
+        "low": "2.5 % quantile over repeats, or the lower end of the interval of a share or correlation",
+        "high": "97.5 % quantile or upper end",
+        "expected": "what it should be: chance, the planted value or a bound; missing where nothing is demanded",
+    },
 }
 """Table name -> column -> what it holds. Study tables carry the columns of `RUN` in front."""
 
-RUN_TABLES = ("metrics", "dynamics", "probing", "subspace", "steering", "neurons", "geometry")
+RUN_TABLES = (
+    *("metrics", "dynamics", "counterfactual", "renormalisation", "probing", "subspace", "erasure", "concentration"),
+    *("steering", "neurons", "geometry", "checkpoints"),
+)
 """The tables that one run has, in the order of the pipeline."""
+
+STUDY_TABLES = {
+    "outcomes": ("metrics",),
+    "verdicts": ("checkpoints", "steering", "subspace", "neurons"),
+    "reliance": ("checkpoints", "verdicts", "probing", "counterfactual", "concentration"),
+}
+"""Table of a study -> the tables it is made from; a study that has those has it too."""
+
+PLANTED_TABLES = ("validation", "recovery")
+"""Tables of a study that validates the probes on planted truth."""
+
+
+def with_derived(tables: Iterable[str]) -> list[str]:
+    """The tables of runs that a study collects, and those of `STUDY_TABLES` that can be made from them."""
+    found = list(tables)
+    for table, needed in STUDY_TABLES.items():
+        if set(needed) <= set(found):
+            found.append(table)
+    return found

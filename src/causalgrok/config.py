@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints
 
-from causalgrok.columns import RUN_TABLES
+from causalgrok.columns import PLANTED_TABLES, RUN_TABLES, with_derived
 from causalgrok.data import camelyon17
 from causalgrok.data.camelyon17 import Camelyon17Settings
 from causalgrok.data.tissue import TissueSettings
@@ -66,6 +66,20 @@ class Dataset(Settings):
     seed: Annotated[Integer, Field(ge=0)] = 0
     """Seed of the choice of evaluation and probe images; the same for every run."""
 
+    counterfactual_methods: Annotated[list[Literal["rendered", "macenko", "reinhard"]], Field(min_length=1)] | None = (
+        None
+    )
+    """How tissue is shown as other hospitals'; empty: rendered for generated tissue, macenko and reinhard otherwise."""
+
+    counterfactual_images: Positive = 300
+    """Images of each evaluation split, at most, that are shown as every hospital's; balanced likewise."""
+
+    @property
+    def counterfactuals(self) -> list[str]:
+        """The methods by which tissue is shown as other hospitals'."""
+        generated = self.source.kind == "tissue"
+        return self.counterfactual_methods or (["rendered"] if generated else ["macenko", "reinhard"])
+
     @property
     def native_size(self) -> int:
         """Pixels a side of the source's patches."""
@@ -116,6 +130,16 @@ class RunSet(Settings):
     """Seeds; equal seeds are paired across recipes."""
 
 
+class Planted(Settings):
+    """The probes' validation on generated features whose hospital effect is known."""
+
+    repeats: Annotated[Integer, Field(ge=20)] = 400
+    """Generated feature sets for every case and strength."""
+
+    seed: Annotated[Integer, Field(ge=0)] = 0
+    """Seed of the feature sets."""
+
+
 class Study(Settings):
     """A set of runs, what is measured on them, and its figures."""
 
@@ -128,8 +152,21 @@ class Study(Settings):
     tables: list[Literal[*RUN_TABLES]] = Field(list(RUN_TABLES))
     """What is recorded and measured on each run."""
 
-    figures: list[Literal[*FIGURES]] = Field(list(FIGURES))
-    """What is drawn; each figure needs its tables."""
+    planted: Planted | None = None
+    """Validate the probes on planted truth as well; empty: do not."""
+
+    figures: list[Literal[*FIGURES]] | None = None
+    """What is drawn; empty: every figure that the tables allow."""
+
+    @property
+    def all_tables(self) -> list[str]:
+        """The tables of the runs and those made from them."""
+        return [*with_derived(self.tables), *(PLANTED_TABLES if self.planted else ())]
+
+    @property
+    def drawn(self) -> list[str]:
+        """The figures of the study."""
+        return drawable(self.all_tables) if self.figures is None else self.figures
 
     def all_runs(self) -> list[Run]:
         """The study's runs, each once, in the order of the config."""
@@ -152,6 +189,18 @@ class Config(Settings):
     data_root: str | None = None
     """A folder that already holds camelyon17_v1.0; empty: `datasets` say where the patches come from."""
 
+    checkpoints: str | None = None
+    """A folder of somebody else's state dicts for the target `inspect`: torchvision's or timm's ResNet-18, 34, 50."""
+
+    images: str | None = None
+    """A csv or parquet of images for the target `inspect`: path, label, domain, group, and a split if known."""
+
+    held_out: Annotated[list[str], Field(max_length=2)] | None = None
+    """The domains that those networks never saw, OOD validation first; empty: the last two of four or more."""
+
+    image_size: Positive | None = None
+    """Pixels a side to which the images of `inspect` are averaged down; empty: as they are."""
+
     save_seconds: Positive = 60
     """Time between saves of the state that a killed training resumes from; another value reruns nothing."""
 
@@ -171,11 +220,19 @@ class Config(Settings):
     """Study name -> runs, tables and figures. Each name is a target."""
 
 
+def drawable(tables: list[str]) -> list[str]:
+    """The figures that can be drawn from these tables."""
+    return [name for name, figure in FIGURES.items() if set(figure.tables) <= set(tables)]
+
+
 RESERVED = {
-    *("data", "runs", "wilds"),  # folders of results
+    *("data", "runs", "wilds", "inspect"),  # folders of results
     *("all", "fetch_camelyon17", "generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
     *("probe_layers", "ablate_subspace", "steer_activations", "ablate_neurons", "measure_geometry"),
-    *("collect", "summarise_outcomes", "report", "plot_patches", *(f"plot_{figure}" for figure in FIGURES)),
+    *("restain_splits", "name_checkpoints", "measure_counterfactuals", "measure_erasure", "measure_concentration"),
+    *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
+    *("collect", "summarise_outcomes", "summarise_verdicts", "correlate_reliance"),
+    *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""
 
@@ -191,6 +248,8 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
         path = ("datasets", name)
         if dataset.ood_val_hospital == dataset.ood_test_hospital:
             yield (*path, "ood_test_hospital"), f"{dataset.ood_test_hospital} is the ood_val_hospital too; take another"
+        if "rendered" in dataset.counterfactuals and dataset.source.kind != "tissue":
+            yield (*path, "counterfactual_methods"), "rendered is for generated tissue; take macenko or reinhard"
         if dataset.image_size > dataset.native_size:
             yield (
                 (*path, "image_size"),
@@ -212,10 +271,9 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
             for j, n in enumerate(runs.n):
                 if message := _batch_problem(config, runs, n):
                     yield ("studies", study_name, "runs", i, "n", j), message
-        for i, figure in enumerate(study.figures):
-            missing = set(FIGURES[figure].tables) - set(study.tables) - {"outcomes"}
-            if missing:
-                yield ("studies", study_name, "figures", i), f"{figure} needs the tables {', '.join(sorted(missing))}"
+        for i, figure in enumerate(study.figures or []):
+            if missing := sorted(set(FIGURES[figure].tables) - set(study.all_tables)):
+                yield ("studies", study_name, "figures", i), f"{figure} needs the tables {', '.join(missing)}"
 
 
 def places(config: Config, run: Run) -> Iterator[tuple[str | int, ...]]:

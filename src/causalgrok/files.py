@@ -7,6 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+class DamagedFile(ValueError):
+    """A result that is not what was written; the message is one line that names it and says how to make it again."""
+
+    def __init__(self, path: str | Path, reason: str):
+        path = Path(path)
+        # Checkpoints are one output of their run, all together.
+        target = path.parent if path.parent.name == "checkpoints" else path
+        super().__init__(
+            f"{path} is damaged: {reason}; make it again with: rm -r {target} && snakemake {target} --cores 1"
+        )
+
+
 @contextlib.contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, moved into place when the block ends without an error.

@@ -18,9 +18,22 @@ LOCK = "requirements.lock"
 BEGIN, END = "<!-- config table: generated -->", "<!-- config table: end -->"
 
 ENVIRONMENTS = {
-    "data": ("huggingface-hub", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "wilds"),
-    "torch": ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "torch", "torchvision"),
-    "analysis": ("matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy", "seaborn"),
+    "data": (
+        *("huggingface-hub", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "torchstain"),
+        "wilds",
+    ),
+    "torch": (
+        *("numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "torch", "torchstain"),
+        "torchvision",
+    ),
+    "erasing": (
+        *("concept-erasure", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "scipy"),
+        "torch",
+    ),
+    "analysis": (
+        *("matplotlib", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "seaborn"),
+        "torchstain",
+    ),
     "report": ("numpy", "pandas", "pydantic", "pyyaml", "safetensors", "scipy", "snakemake"),
 }
 """Conda environment -> the packages that its rules' scripts import; the report's job plans the pipeline again."""

@@ -1,7 +1,8 @@
 """How tables are read and written.
 
 Every table is one Parquet file that opens with one line of pandas, DuckDB or polars. `write_table` refuses a table
-whose columns are not those of `causalgrok.columns`, and puts their descriptions into the Parquet metadata.
+whose columns are not those of `causalgrok.columns`, and puts their descriptions into the Parquet metadata. Every page
+carries a checksum, which is verified when the table is read.
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from causalgrok.columns import COLUMNS, RUN
-from causalgrok.files import whole
+from causalgrok.files import DamagedFile, whole
 
 
 def write_table(frame: pd.DataFrame, path: str | Path, table: str) -> None:
@@ -33,9 +34,18 @@ def write_table(frame: pd.DataFrame, path: str | Path, table: str) -> None:
     fields = [field.with_metadata({"description": described[field.name]}) for field in arrow.schema]
     arrow = arrow.cast(pa.schema(fields, metadata=arrow.schema.metadata))
     with whole(path) as temporary:
-        pq.write_table(arrow, temporary, compression="zstd")
+        pq.write_table(arrow, temporary, compression="zstd", write_page_checksum=True)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table that `write_table` wrote."""
-    return pd.read_parquet(path)
+    """Read a table that `write_table` wrote.
+
+    Raises:
+        DamagedFile: the file is cut short, edited or no table.
+    """
+    try:
+        return pq.read_table(path, page_checksum_verification=True).to_pandas()
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedFile(path, f"it cannot be read as a table ({str(error).splitlines()[0]})") from error

@@ -32,7 +32,13 @@ def test_every_rules_environment_exists():
     assert used == set(ENVIRONMENTS)
 
 
-PACKAGES = {"PIL": "pillow", "huggingface_hub": "huggingface-hub", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+PACKAGES = {
+    "PIL": "pillow",
+    "concept_erasure": "concept-erasure",
+    "huggingface_hub": "huggingface-hub",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 RULE = re.compile(r'conda:\s+"\.\./\.\./envs/(\w+)\.yaml".*?script:\s+"\.\./scripts/(\w+)\.py"', flags=re.DOTALL)
 
 

@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from causalgrok.columns import COLUMNS
-from causalgrok.files import whole, write_bytes
+from causalgrok.files import DamagedFile, whole, write_bytes
 from causalgrok.tables import read_table, write_table
 
 ROW = {"epoch": 0, "split": "train", "effective_rank": 2.5, "participation_ratio": 2.0, "feature_norm": 1.0}
@@ -35,3 +35,16 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         raise KeyboardInterrupt
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("damage", ["cut", "edited", "text"])
+def test_a_damaged_table_is_named_with_the_command_that_makes_it_again(tmp_path, damage):
+    path = tmp_path / "geometry.parquet"
+    write_table(
+        pd.DataFrame([ROW | {"epoch": epoch, "effective_rank": epoch**0.5} for epoch in range(500)]), path, "geometry"
+    )
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 255
+    path.write_bytes({"cut": path.read_bytes()[:-100], "edited": bytes(content), "text": b"a,b"}[damage])
+    with pytest.raises(DamagedFile, match=r"geometry.parquet is damaged: .*snakemake"):
+        read_table(path)

@@ -5,12 +5,16 @@ import os
 import sys
 from pathlib import Path
 
-from causalgrok.columns import RUN_TABLES
-from causalgrok.config import RUN_FOLDER, Run
+from causalgrok.columns import RUN_TABLES, STUDY_TABLES, with_derived
+from causalgrok.config import RUN_FOLDER, Run, drawable
 from causalgrok.data.camelyon17 import remembered_root
 from causalgrok.data.splits import EVALUATION_SPLITS
 from causalgrok.devices import gpu_visible, resolve_device
+from causalgrok.inspection import NAME as INSPECT
+from causalgrok.inspection import plan_inspection
+from causalgrok.interventions.settings import Measurement
 from causalgrok.models.registry import MODULES
+from causalgrok.planted import CASES
 from causalgrok.plotting import FIGURES
 from causalgrok.processes import pass_library_on, release_stale_lock
 from causalgrok.provenance import code_hash
@@ -19,10 +23,14 @@ from causalgrok.validation import ConfigError, check_config, check_subset
 
 try:
     settings = check_config(config, workflow.configfiles)
-except ConfigError as error:
+    inspection = plan_inspection(settings)
+except ValueError as error:
     sys.exit(str(error))
 
 DATA_ROOT = settings.data_root or remembered_root(Path("results/data/wilds/source.json"))
+
+inspected_runs = inspection.runs if inspection else []
+inspected_splits = [*inspection.splits, "probe"] if inspection else ["probe"]
 
 release_stale_lock()
 pass_library_on(Path(workflow.basedir, "src"))
@@ -36,10 +44,10 @@ pathvars:
 
 
 wildcard_constraints:
-    dataset="|".join(settings.datasets),
-    task="|".join(settings.tasks),
-    recipe="|".join(settings.recipes),
-    study="|".join(settings.studies),
+    dataset="|".join([*settings.datasets, INSPECT]),
+    task="|".join([*settings.tasks, INSPECT]),
+    recipe="|".join({*settings.recipes, *(run.recipe for run in inspected_runs)}),
+    study="|".join([*settings.studies, INSPECT]),
     n=r"\d+",
     seed=r"\d+",
     correlation=r"-?[\d.e-]+",
@@ -62,6 +70,30 @@ def source_of_dataset(wildcards):
     return "<data>/{dataset}/wilds/source.json" if generated else "<data>/wilds/source.json"
 
 
+def dataset_of(task):
+    return INSPECT if task == INSPECT else settings.tasks[task].dataset
+
+
+def evaluation_splits(dataset):
+    """The splits a dataset's networks are judged on; somebody else's images may lack some."""
+    if dataset == INSPECT:
+        return [split for split in inspection.splits if split in EVALUATION_SPLITS]
+    return list(EVALUATION_SPLITS)
+
+
+def splits_of_dataset(wildcards):
+    return [f"<data>/{wildcards.dataset}/{split}.safetensors" for split in evaluation_splits(wildcards.dataset)]
+
+
+def counterfactual_settings(wildcards):
+    """How a dataset's tissue is shown as other hospitals'; photographs are re-stained, generated tissue rendered."""
+    if wildcards.dataset == INSPECT:
+        return {"methods": ["macenko", "reinhard"], "images": 300, "tissue": None}
+    dataset = settings.datasets[wildcards.dataset]
+    tissue = dataset.source.model_dump(mode="json") if dataset.source.kind == "tissue" else None
+    return {"methods": dataset.counterfactuals, "images": dataset.counterfactual_images, "tissue": tissue}
+
+
 def datasets_of(kind):
     """A wildcard constraint: the datasets of one kind, or nothing."""
     return "|".join(name for name, dataset in settings.datasets.items() if dataset.source.kind == kind) or "(?!)"
@@ -77,8 +109,11 @@ def generator_settings(wildcards):
     return settings.datasets[wildcards.dataset].source.model_dump(mode="json")
 
 
+NOT_PACKED = {"source", "counterfactual_methods", "counterfactual_images"}
+
+
 def packing_settings(wildcards):
-    return settings.datasets[wildcards.dataset].model_dump(mode="json", exclude={"source"})
+    return settings.datasets[wildcards.dataset].model_dump(mode="json", exclude=NOT_PACKED)
 
 
 def refuse_impossible(run):
@@ -101,6 +136,8 @@ def running_here():
 
 
 def subset_of_run(wildcards):
+    if wildcards.task == INSPECT:
+        return [f"<data>/{INSPECT}/train.safetensors"] if "train" in inspection.splits else []
     refuse_impossible(run_of(wildcards))
     task = settings.tasks[wildcards.task]
     folder = f"<data>/{task.dataset}/subsets/correlation{task.label_hospital_correlation + 0.0}"
@@ -108,14 +145,22 @@ def subset_of_run(wildcards):
 
 
 def splits_of_run(wildcards):
-    return [f"<data>/{settings.tasks[wildcards.task].dataset}/{split}.safetensors" for split in EVALUATION_SPLITS]
+    dataset = dataset_of(wildcards.task)
+    return [f"<data>/{dataset}/{split}.safetensors" for split in evaluation_splits(dataset)]
 
 
 def probe_pool_of_run(wildcards):
-    return f"<data>/{settings.tasks[wildcards.task].dataset}/probe.safetensors"
+    return f"<data>/{dataset_of(wildcards.task)}/probe.safetensors"
+
+
+def counterfactuals_of_run(wildcards):
+    return f"<data>/{dataset_of(wildcards.task)}/counterfactuals.safetensors"
 
 
 def training_settings(wildcards):
+    """What determines a run; somebody else's network brings its own, and runs where there is most room."""
+    if wildcards.task == INSPECT:
+        return {"device": "auto", "threads": 1}
     run, task = run_of(wildcards), settings.tasks[wildcards.task]
     return Training(
         model=task.model,
@@ -129,74 +174,57 @@ def training_settings(wildcards):
     ).model_dump(mode="json")
 
 
-def training_code(wildcards):
-    return code("train", MODULES[settings.tasks[wildcards.task].model.name])
+def network_code(script):
+    """The hash of a script that runs networks, and of the network it runs."""
 
+    def of_run(wildcards):
+        model = "resnet18" if wildcards.task == INSPECT else settings.tasks[wildcards.task].model.name
+        return code(script, MODULES[model])
 
-def extraction_code(wildcards):
-    return code("extract_features", MODULES[settings.tasks[wildcards.task].model.name])
+    return of_run
 
 
 def task_threads(wildcards):
-    return settings.tasks[wildcards.task].threads
+    return 1 if wildcards.task == INSPECT else settings.tasks[wildcards.task].threads
 
 
 def gpu_of_task(wildcards):
-    return int(resolve_device(settings.tasks[wildcards.task].device) == "cuda")
+    device = "auto" if wildcards.task == INSPECT else settings.tasks[wildcards.task].device
+    return int(resolve_device(device) == "cuda")
 
 
 def measurement_settings(wildcards):
+    if wildcards.task == INSPECT:
+        return Measurement().model_dump(mode="json")
     return settings.measurements[settings.tasks[wildcards.task].measurement].model_dump(mode="json")
 
 
-def run_tables(wildcards):
-    runs = settings.studies[wildcards.study].all_runs()
-    return [f"<results>/runs/{run.folder}/{wildcards.table}.parquet" for run in runs]
+def kept_epochs(wildcards):
+    """The epochs of a run's checkpoints."""
+    if wildcards.task == INSPECT:
+        return list(inspection.checkpoints[run_of(wildcards)])
+    return settings.tasks[wildcards.task].schedule.checkpoints()
 
 
-def study_runs(wildcards):
-    return [list(run) for run in settings.studies[wildcards.study].all_runs()]
+def paired_seeds(wildcards):
+    """The seeds of a run's task, recipe and n, its own first, in the first study that has it.
+
+    They select its checkpoint. Another study with more seeds must not change it.
+    """
+    run = run_of(wildcards)
+    studies = [inspected_runs, *(study.all_runs() for study in settings.studies.values())]
+    runs = next(runs for runs in studies if run in runs)
+    return [run.seed, *(other.seed for other in runs if other[:3] == run[:3] and other.seed != run.seed)]
 
 
-def study_figures(study):
-    """The figures of a study as SVG, after the patches of its datasets."""
-    runs = settings.studies[study].runs
-    datasets = dict.fromkeys(settings.tasks[part.task].dataset for part in runs)
-    patches = [f"<data>/{dataset}/patches.svg" for dataset in datasets]
-    return [*patches, *(f"<results>/{study}/figures/{figure}.svg" for figure in settings.studies[study].figures)]
+def metrics_of_seeds(wildcards):
+    run = run_of(wildcards)
+    return [f"<results>/runs/{run._replace(seed=seed).folder}/metrics.parquet" for seed in paired_seeds(wildcards)]
 
 
-def study_tables(study):
-    return [f"<results>/{study}/tables/{table}.parquet" for table in [*settings.studies[study].tables, "outcomes"]]
+def checkpoint_files(wildcards):
+    return list(map(str, inspection.checkpoints[run_of(wildcards)].values()))
 
 
-def figures_of_study(wildcards):
-    return study_figures(wildcards.study)
-
-
-def tables_of_study(wildcards):
-    return study_tables(wildcards.study)
-
-
-def report_targets(wildcards, input):
-    return list(input.figures)
-
-
-def report_config(wildcards):
-    """What the nested Snakemake must know to find one study; other studies' edits leave its report alone."""
-    runs = settings.studies[wildcards.study].runs
-    tasks = {part.task: settings.tasks[part.task] for part in runs}
-    chosen = {
-        "studies": {wildcards.study},
-        "tasks": set(tasks),
-        "recipes": {recipe for part in runs for recipe in part.recipes},
-        "datasets": {task.dataset for task in tasks.values()},
-        "measurements": {task.measurement for task in tasks.values()},
-    }
-    return settings.model_dump(mode="json", include=chosen)
-
-
-def study_targets(study):
-    """Everything of one study: its tables, figures, provenance and report."""
-    provenance = [f"<results>/runs/{run.folder}/run.json" for run in settings.studies[study].all_runs()]
-    return [*study_tables(study), *provenance, *study_figures(study), f"<results>/{study}/report.html"]
+def checkpoint_epochs(wildcards):
+    return list(inspection.checkpoints[run_of(wildcards)])

@@ -50,6 +50,8 @@ rule pack_splits:
         "<logs>/pack_splits/{dataset}.log",
     benchmark:
         "<benchmarks>/pack_splits/{dataset}.jsonl"
+    wildcard_constraints:
+        dataset="|".join(settings.datasets),
     conda:
         "../../envs/data.yaml"
     params:
@@ -71,6 +73,8 @@ rule draw_subset:
         "<logs>/draw_subset/{dataset}/correlation{correlation}/n{n}/seed{seed}.log",
     benchmark:
         "<benchmarks>/draw_subset/{dataset}/correlation{correlation}/n{n}/seed{seed}.jsonl"
+    wildcard_constraints:
+        dataset="|".join(settings.datasets),
     conda:
         "../../envs/data.yaml"
     params:

@@ -22,6 +22,26 @@ rule extract_features:
     params:
         training=training_settings,
         measurement=measurement_settings,
-        code=extraction_code,
+        code=network_code("extract_features"),
     script:
         "../scripts/extract_features.py"
+
+
+rule name_checkpoints:
+    """Which checkpoints are claims made at? Names them from the curves; one is selected by the other seeds."""
+    input:
+        metrics_of_seeds,
+    output:
+        "<run_dir>/checkpoints.parquet",
+    log:
+        "<logs>/name_checkpoints/<run>.log",
+    benchmark:
+        "<benchmarks>/name_checkpoints/<run>.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        kept=kept_epochs,
+        seeds=paired_seeds,
+        code=code("name_checkpoints"),
+    script:
+        "../scripts/name_checkpoints.py"

@@ -4,7 +4,7 @@
 rule plot_patches:
     """What do the patches look like? Draws some of every hospital and label."""
     input:
-        expand("<data>/{dataset}/{split}.safetensors", split=EVALUATION_SPLITS, allow_missing=True),
+        splits_of_dataset,
     output:
         pdf="<data>/{dataset}/patches.pdf",
         svg=report(

@@ -1,4 +1,4 @@
-"""The four probes and the geometry of the features, each one table a run."""
+"""The probes and interventions on the features of a run, each one table."""
 
 
 rule probe_layers:
@@ -21,7 +21,7 @@ rule probe_layers:
 
 
 rule ablate_subspace:
-    """Does the head need the hospital subspace? Removes it and asks the same head again."""
+    """Does the head need the hospital subspace? Takes it out in five ways and asks the same head again."""
     input:
         "<run_dir>/features.safetensors",
     output:
@@ -31,7 +31,7 @@ rule ablate_subspace:
     benchmark:
         "<benchmarks>/ablate_subspace/<run>.jsonl"
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/erasing.yaml"
     params:
         measurement=measurement_settings,
         code=code("ablate_subspace"),
@@ -39,10 +39,53 @@ rule ablate_subspace:
         "../scripts/ablate_subspace.py"
 
 
-rule steer_activations:
-    """What does the head say when features are moved along the hospital direction?"""
+rule measure_erasure:
+    """How much of hospital and tumour do fresh probes still find after each removal?"""
+    input:
+        features="<run_dir>/features.safetensors",
+        names="<run_dir>/checkpoints.parquet",
+    output:
+        "<run_dir>/erasure.parquet",
+    log:
+        "<logs>/measure_erasure/<run>.log",
+    benchmark:
+        "<benchmarks>/measure_erasure/<run>.jsonl"
+    conda:
+        "../../envs/erasing.yaml"
+    params:
+        measurement=measurement_settings,
+        code=code("measure_erasure"),
+    script:
+        "../scripts/measure_erasure.py"
+
+
+rule measure_concentration:
+    """In how few directions does the network hold the hospital?"""
     input:
         "<run_dir>/features.safetensors",
+    output:
+        "<run_dir>/concentration.parquet",
+    log:
+        "<logs>/measure_concentration/<run>.log",
+    benchmark:
+        "<benchmarks>/measure_concentration/<run>.jsonl"
+    conda:
+        "../../envs/erasing.yaml"
+    params:
+        measurement=measurement_settings,
+        code=code("measure_concentration"),
+    script:
+        "../scripts/measure_concentration.py"
+
+
+rule steer_activations:
+    """What does the network say when a stage is moved along its hospital direction?"""
+    input:
+        features="<run_dir>/features.safetensors",
+        names="<run_dir>/checkpoints.parquet",
+        checkpoints="<run_dir>/checkpoints",
+        splits=splits_of_run,
+        probe=probe_pool_of_run,
     output:
         "<run_dir>/steering.parquet",
     log:
@@ -50,16 +93,20 @@ rule steer_activations:
     benchmark:
         "<benchmarks>/steer_activations/<run>.jsonl"
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/torch.yaml"
+    threads: task_threads
+    resources:
+        gpu=gpu_of_task,
     params:
+        training=training_settings,
         measurement=measurement_settings,
-        code=code("steer_activations"),
+        code=network_code("steer_activations"),
     script:
         "../scripts/steer_activations.py"
 
 
 rule ablate_neurons:
-    """Do hospital-selective channels matter more to the head than other channels?"""
+    """Do hospital-selective channels matter more to the head than channels like them?"""
     input:
         "<run_dir>/features.safetensors",
     output:
@@ -78,7 +125,7 @@ rule ablate_neurons:
 
 
 rule measure_geometry:
-    """How many directions do the pooled features use?"""
+    """In how many dimensions do the features lie?"""
     input:
         "<run_dir>/features.safetensors",
     output:
@@ -90,7 +137,6 @@ rule measure_geometry:
     conda:
         "../../envs/analysis.yaml"
     params:
-        measurement=measurement_settings,
         code=code("measure_geometry"),
     script:
         "../scripts/measure_geometry.py"

@@ -1,4 +1,4 @@
-"""From runs to studies: stacked tables and one row of outcomes a run."""
+"""From runs to studies: stacked tables, outcomes, and what the probes say against their controls."""
 
 
 rule collect:
@@ -38,3 +38,41 @@ rule summarise_outcomes:
         code=code("summarise_outcomes"),
     script:
         "../scripts/summarise_outcomes.py"
+
+
+rule summarise_verdicts:
+    """Does any probe find more than its controls do?"""
+    input:
+        expand("<tables>/{table}.parquet", table=STUDY_TABLES["verdicts"], allow_missing=True),
+    output:
+        "<tables>/verdicts.parquet",
+    log:
+        "<logs>/summarise_verdicts/{study}.log",
+    benchmark:
+        "<benchmarks>/summarise_verdicts/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("summarise_verdicts"),
+    script:
+        "../scripts/summarise_verdicts.py"
+
+
+rule correlate_reliance:
+    """Which probes measure how much a network relies on stain, and which do not?"""
+    input:
+        expand("<tables>/{table}.parquet", table=STUDY_TABLES["reliance"], allow_missing=True),
+    output:
+        "<tables>/reliance.parquet",
+    log:
+        "<logs>/correlate_reliance/{study}.log",
+    benchmark:
+        "<benchmarks>/correlate_reliance/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("correlate_reliance"),
+    script:
+        "../scripts/correlate_reliance.py"

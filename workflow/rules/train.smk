@@ -7,14 +7,16 @@ rule train:
         subset=subset_of_run,
         splits=splits_of_run,
     output:
-        metrics="<run_dir>/metrics.parquet",
-        dynamics="<run_dir>/dynamics.parquet",
-        checkpoints=directory("<run_dir>/checkpoints"),
-        provenance="<run_dir>/run.json",
+        metrics="<results>/runs/{task}/{recipe}/n{n}/seed{seed}/metrics.parquet",
+        dynamics="<results>/runs/{task}/{recipe}/n{n}/seed{seed}/dynamics.parquet",
+        checkpoints=directory("<results>/runs/{task}/{recipe}/n{n}/seed{seed}/checkpoints"),
+        provenance="<results>/runs/{task}/{recipe}/n{n}/seed{seed}/run.json",
     log:
         "<logs>/train/<run>.log",
     benchmark:
         "<benchmarks>/train/<run>.jsonl"
+    wildcard_constraints:  # they do not reach into <run_dir>, hence the outputs spelt out
+        task="|".join(settings.tasks),
     conda:
         "../../envs/torch.yaml"
     threads: task_threads
@@ -23,6 +25,6 @@ rule train:
         save_seconds=settings.save_seconds,
     params:
         training=training_settings,
-        code=training_code,
+        code=network_code("train"),
     script:
         "../scripts/train.py"

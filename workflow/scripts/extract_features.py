@@ -5,25 +5,21 @@ from causalgrok.log import logged
 with logged(snakemake.log[0]):
     from pathlib import Path
 
-    from safetensors.numpy import save
-
+    from causalgrok.arrays import write_arrays
     from causalgrok.data.splits import Split
-    from causalgrok.devices import resolve_device
-    from causalgrok.files import write_bytes
     from causalgrok.interventions.extraction import extract_features
+    from causalgrok.interventions.network import open_run
     from causalgrok.training.checkpoints import all_checkpoints
-    from causalgrok.training.settings import Training
-    from causalgrok.training.trainer import initialise, make_deterministic
 
-    training = Training(**snakemake.params.training)
-    make_deterministic(training)
     inputs = snakemake.input
     splits = {Path(path).stem: Split.load(path) for path in [*inputs.splits, inputs.probe]}
+    subset = {"train": Split.load(inputs.subset)} if inputs.subset else {}
+    model, device = open_run(snakemake.params.training, Path(inputs.checkpoints))
     arrays = extract_features(
-        initialise(training),
+        model,
         all_checkpoints(Path(inputs.checkpoints)),
-        {"train": Split.load(inputs.subset), **splits},
+        subset | splits,
         grid=snakemake.params.measurement["stage_grid"],
-        device=resolve_device(training.device),
+        device=device,
     )
-    write_bytes(snakemake.output[0], save(arrays))
+    write_arrays(arrays, snakemake.output[0])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from causalgrok.columns import COLUMNS
-from causalgrok.interventions.features import SPLITS, Features
+from causalgrok.interventions.features import Features
 
 
 def singular_values(features: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ def measure_geometry(features: Features) -> pd.DataFrame:
     """
     rows = []
     for epoch in features.epochs:
-        for split in SPLITS:
+        for split in features.splits:
             pooled = features.at(epoch, split)
             values = singular_values(pooled)
             rows.append(

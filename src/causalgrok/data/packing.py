@@ -1,4 +1,4 @@
-"""From row ids to packed splits: the pixels are read once, by `wilds`, and kept as uint8."""
+"""From row ids to packed splits: the pixels are read once and kept as uint8."""
 
 from pathlib import Path
 

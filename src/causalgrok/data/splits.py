@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
-from safetensors.numpy import save
 
-from causalgrok.files import write_bytes
+from causalgrok.arrays import open_arrays, write_arrays
 
 EVALUATION_SPLITS = ("id_val", "ood_val", "ood_test")
 """The splits a run is evaluated on besides its own training subset."""
@@ -52,11 +50,14 @@ class Split:
 
     def save(self, path: str | Path) -> None:
         """Write the split as one safetensors file, whole or not at all."""
-        arrays = {field: np.ascontiguousarray(getattr(self, field)) for field in FIELDS}
-        write_bytes(path, save(arrays))
+        write_arrays({field: np.ascontiguousarray(getattr(self, field)) for field in FIELDS}, path)
 
     @classmethod
     def load(cls, path: str | Path) -> "Split":
-        """Read what `save` wrote."""
-        with safe_open(path, framework="numpy") as file:
+        """Read what `save` wrote.
+
+        Raises:
+            DamagedFile: the file is not what was written.
+        """
+        with open_arrays(path) as file:
             return cls(*(file.get_tensor(field) for field in FIELDS))

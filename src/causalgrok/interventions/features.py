@@ -10,7 +10,7 @@
 A head maps pooled features to logits: ``logits = features @ weight.T + bias``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,14 @@ class Features:
 
     get: Callable[[str], np.ndarray]
     """Reads one array by its name, for instance ``file.get_tensor`` or ``dictionary.__getitem__``."""
+
+    splits: tuple[str, ...] = SPLITS
+    """The splits of `SPLITS` that there are: somebody else's networks may come without some of them."""
+
+    @classmethod
+    def of(cls, get: Callable[[str], np.ndarray], names: Collection[str]) -> "Features":
+        """A view of the arrays that `get` reads, of which `names` exist."""
+        return cls(get, tuple(split for split in SPLITS if f"{split}/labels" in names))
 
     @property
     def epochs(self) -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from causalgrok.columns import COLUMNS
-from causalgrok.interventions.controls import generator
+from causalgrok.interventions.controls import generator, permute_by_slide
 from causalgrok.interventions.features import PROBE, STAGES, Features
 from causalgrok.interventions.logistic import Design, LogisticProbe, fit_validated
 from causalgrok.interventions.settings import Measurement
@@ -76,12 +76,6 @@ def slide_folds(labels: np.ndarray, slides: np.ndarray, folds: int, seed: int) -
             fold[(labels == label) & (slides == slide)] = dealt % folds
             dealt += 1
     return fold
-
-
-def permute_by_slide(domains: np.ndarray, slides: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Hospitals (n,) after the slides (n,) have exchanged theirs at random; every slide keeps one hospital."""
-    _, first, slide = np.unique(slides, return_index=True, return_inverse=True)
-    return rng.permutation(domains[first])[slide]
 
 
 def fit_probes(

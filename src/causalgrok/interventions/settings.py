@@ -1,6 +1,6 @@
 """How checkpoints are measured: grids, repeats and folds shared by the probes and interventions."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -34,10 +34,36 @@ class Measurement(Settings):
     """Numbers of channels that neuron ablation sets to zero; those not below the network's width are left out."""
 
     repeats: Annotated[Integer, Field(ge=1)] = 20
-    """Random controls for every ablation, direction and neuron count."""
+    """Isotropic controls at the pooled stage; covariance-matched ones of subspaces; and before pooling, where steering
+    is costly, covariance-matched directions and directions refitted with hospital permuted by slide: 20 can give
+    p = .048 at least."""
+
+    directions: Annotated[Integer, Field(ge=1)] = 200
+    """Covariance-matched directions at the pooled stage, where steering is cheap."""
+
+    refits: Annotated[Integer, Field(ge=1)] = 39
+    """Estimators refitted with hospital permuted by slide, which directions and subspaces are compared with: 39 can
+    give p = .025 at least."""
+
+    matched_draws: Annotated[Integer, Field(ge=1)] = 50
+    """Draws of channels matched in mean and variance for every neuron count."""
 
     permutations: Annotated[Integer, Field(ge=1)] = 1
-    """Probes refitted with hospital permuted by slide, per stage and checkpoint."""
+    """Layer-wise probes refitted with hospital permuted by slide, per stage and checkpoint."""
+
+    inlp_iterations: Annotated[Integer, Field(ge=1)] = 8
+    """Classifiers that INLP fits and removes in turn; each takes up to hospitals - 1 dimensions."""
+
+    bootstraps: Annotated[Integer, Field(ge=2)] = 200
+    """Bootstrap draws over slides for the intervals of the concentration measures."""
+
+    named: list[Literal["init", "memorised", "selected", "final"]] = Field(
+        ["init", "memorised", "selected", "final"], min_length=1
+    )
+    """Checkpoints of the costly measurements: steering before pooling, erasure judged by fresh probes."""
+
+    steered_images: Annotated[Integer, Field(ge=1)] = 1000
+    """Images of a split, at most, on which stages before pooling are steered."""
 
     seed: Annotated[Integer, Field(ge=0)] = 0
     """Seed of slide splits and controls; the same for every run, so that runs share their controls."""

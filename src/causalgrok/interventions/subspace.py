@@ -1,74 +1,84 @@
 """Hospital-subspace ablation: what the network loses with the directions along which hospitals differ.
 
-A multinomial logistic regression for hospital on the pooled features of the probe pool's fitting slides has rows W;
-they span the shortcut. With an orthonormal basis B of the leading r right singular vectors of W,
-``h' = h - s B B^T h``, and the network's own head classifies h'. Control: isotropic random subspaces of equal rank.
+A subspace is estimated on the fitting slides of the probe pool, a fraction s of the features' projection on it is taken
+out (`erasers`), and the network's own head classifies the rest. Five ways, and controls that decide (`estimates`):
 
-Choices. W is fitted on standardised features and mapped back to the space in which the features come (``W / scale``),
-which is where h' is formed; the source does not say. h is not centred, as in the source: the ablation also removes the
-mean along B, so that accuracy may change by a shift of the threshold where AUROC does not. The rows of W sum to zero,
-W W^T is singular, and the rank is hospitals - 1 at most: directions below a tolerance are dropped.
+    logistic         the rows of a multinomial logistic regression for hospital (the source's)
+    mean_difference  the differences of the hospitals' mean features
+    leace            LEACE, the least change after which hospital and features are uncorrelated
+    inlp             logistic regressions fitted and taken out in turn: ranks beyond hospitals - 1
+    matched          random subspaces with the covariance of the features
+    permuted         logistic regressions, with the same C, for hospital permuted by slide
+    permuted_mean    mean differences under hospital permuted by slide
+    isotropic        random subspaces, shown, never decisive
+
+Choices. The source does not say in which space its subspace is orthogonal, nor whether features are centred. Ours for
+the main comparison: raw features, not centred (`space` raw, `centred` False). That also takes out the mean along the
+subspace, so that accuracy may change by a shift of the threshold; the centred variant does not, and AUROC of two
+classes is the same in both. Of k hospitals, rows and mean differences have rank k - 1 at most.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from causalgrok.columns import COLUMNS
-from causalgrok.interventions.controls import random_subspaces
-from causalgrok.interventions.features import Features, Head
-from causalgrok.interventions.probing import fit_probes
+from causalgrok.interventions.erasers import Eraser
+from causalgrok.interventions.estimates import Estimates, centred, control_erasers, estimate, hospital_erasers
+from causalgrok.interventions.features import Features
 from causalgrok.interventions.scoring import double, score_heads
 from causalgrok.interventions.settings import Measurement
 
-_TOLERANCE = 1e-6
-"""Singular values below this fraction of the largest belong to directions that are not there."""
-
-
-def orthonormal_basis(rows: np.ndarray) -> np.ndarray:
-    """Orthonormal basis (d, rank) of the span of rows (m, d), in descending order of singular values."""
-    _, values, vectors = np.linalg.svd(rows, full_matrices=False)
-    return vectors[values > _TOLERANCE * values[0]].T
-
-
-def ablate(features: np.ndarray, basis: np.ndarray, strength: float) -> np.ndarray:
-    """Features (n, d) without a fraction `strength` of their projection on an orthonormal basis (d, r)."""
-    return features - strength * (features @ basis) @ basis.T
-
-
-def ablated_heads(head: Head, bases: Sequence[np.ndarray], strengths: Sequence[float]) -> np.ndarray:
-    """Weights (bases * strengths, classes, d) of the heads that see `ablate`'s features; the bias stays as it is.
-
-    The projection is symmetric, so that taking it out of the features is taking it out of the weights.
-    """
-    weights = [ablate(head.weight, basis, strength) for basis in bases for strength in strengths]
-    return np.array(weights).reshape(-1, *head.weight.shape)
+_SHOWN = ("matched", "isotropic")
+"""Controls that are drawn over all strengths."""
 
 
 def ablate_subspace(features: Features, settings: Measurement) -> pd.DataFrame:
-    """Ablate the hospital subspace and random ones at every checkpoint, over ranks and strengths.
+    """Ablate the hospital subspace in five ways, and its controls, at every checkpoint.
 
     Returns:
-        The columns of the table `subspace`: methods logistic and random, ranks 1 .. rank of W, the settings' strengths
-        and repeats, all splits. A checkpoint where no direction separates hospitals has no rows.
+        The columns of the table `subspace`, on all splits. At full rank the settings' strengths, 0 and 1; at strength 1
+        every rank; INLP at strength 1 only. Controls have the rank of the logistic subspace; at strength 1 they come
+        centred too, and matched and isotropic ones at all strengths. A checkpoint where no direction separates
+        hospitals has no rows.
 
     Raises:
-        ValueError: a hospital has only one slide, or a feature is not finite.
+        ValueError: a hospital has only one slide, hospitals cannot be permuted by slide, or a feature is not finite.
     """
-    frames = []
+    frames = [pd.DataFrame(columns=list(COLUMNS["subspace"]))]
     for epoch in features.epochs:
         head = double(features.head(epoch))
-        probe = fit_probes(features, epoch, settings, targets=("hospital",))["hospital"]
-        hospital = orthonormal_basis(probe.raw_weight)
-        width, rank = hospital.shape
-        random = random_subspaces(width, rank, settings.repeats, seed=settings.seed)
-        subspaces = [("logistic", 0, hospital), *(("random", repeat, basis) for repeat, basis in enumerate(random))]
-        leading = [(name, r, repeat, basis[:, :r]) for name, repeat, basis in subspaces for r in range(1, rank + 1)]
-        cases = pd.DataFrame(
-            [(name, r, strength, repeat) for name, r, repeat, _ in leading for strength in settings.strengths],
-            columns=["method", "rank", "strength", "repeat"],
-        ).astype({"method": str, "rank": int, "strength": float, "repeat": int})  # also where there are no rows
-        weight = ablated_heads(head, [basis for *_, basis in leading], settings.strengths)
-        frames.append(score_heads(features, epoch, cases, weight, head.bias))
-    return pd.concat(frames, ignore_index=True)[list(COLUMNS["subspace"])]
+        cases = list(_cases(estimate(features, epoch, settings), settings))
+        if not cases:
+            continue
+        described = pd.DataFrame(
+            [
+                (method, eraser.space, eraser.centred, eraser.rank, strength, repeat)
+                for method, repeat, eraser, strength in cases
+            ],
+            columns=["method", "space", "centred", "rank", "strength", "repeat"],
+        )
+        heads = [eraser.alter(head, strength) for _, _, eraser, strength in cases]
+        weight, bias = np.stack([one.weight for one in heads]), np.stack([one.bias for one in heads])
+        frames.append(score_heads(features, epoch, described, weight, bias))
+    return pd.concat(frames[1:] or frames, ignore_index=True)[list(COLUMNS["subspace"])]
+
+
+def _cases(estimates: Estimates, settings: Measurement) -> Iterator[tuple[str, int, Eraser, float]]:
+    """Every ablation of a checkpoint: method, repeat, eraser and strength."""
+    strengths = sorted({0.0, *settings.strengths, 1.0})
+    rank = 0
+    for method, eraser in hospital_erasers(estimates):
+        rank = eraser.rank if method == "logistic" else rank
+        full = [] if method == "inlp" else strengths[:-1]
+        yield from ((method, 0, eraser, strength) for strength in full)
+        yield from ((method, 0, eraser.leading(r), 1.0) for r in range(1, eraser.rank + 1))
+    if not rank:
+        return
+    controls = control_erasers(
+        estimates, rank=rank, repeats=settings.repeats, refits=settings.refits, seed=settings.seed
+    )
+    for method, repeat, eraser in controls:
+        yield from ((method, repeat, eraser, strength) for strength in (strengths if method in _SHOWN else [1.0]))
+        yield method, repeat, centred(eraser, estimates.design.mean), 1.0

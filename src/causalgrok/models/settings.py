@@ -28,5 +28,27 @@ class ResNet18(Settings):
         return 8 * self.width
 
 
+class OpenedResNet(Settings):
+    """A ResNet that somebody else trained, as its weights show it; no config asks for one."""
+
+    depth: Literal[18, 34, 50]
+    """Layers with weights."""
+
+    width: Annotated[Integer, Field(ge=1)]
+    """Channels of the stem; 64 in the published networks."""
+
+    classes: Annotated[Integer, Field(ge=1)]
+    """Rows of the head."""
+
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features."""
+        return 8 * self.width * (4 if self.depth == 50 else 1)
+
+    def __str__(self) -> str:
+        width = "" if self.width == 64 else f" of width {self.width}"
+        return f"ResNet-{self.depth}{width} with {self.classes} classes"
+
+
 Model = ResNet18
 """Any network: a union, told apart by `name`, as soon as there is a second."""

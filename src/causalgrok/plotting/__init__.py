@@ -49,15 +49,28 @@ FIGURES: dict[str, FigureSpec] = {
         FigureSpec("domain_gap", "domain_gap", ("metrics",), "Training", "Accuracy at seen and unseen hospitals"),
         FigureSpec("weight_norm", "weight_norm", ("dynamics",), "Training", "Weight norm over training"),
         FigureSpec("effective_rank", "effective_rank", ("geometry",), "Training", "Effective rank over training"),
+        FigureSpec("counterfactual", "counterfactual", ("counterfactual",), "Interventions", "Reliance on stain"),
+        FigureSpec(
+            "renormalisation", "renormalisation", ("renormalisation",), "Interventions", "BatchNorm statistics anew"
+        ),
         FigureSpec(
             "steering", "interventions", ("subspace", "steering"), "Interventions", "Response to ablation and steering"
         ),
         FigureSpec(
             "interventions_per_run", "interventions", ("subspace", "steering"), "Interventions", "Response run by run"
         ),
-        FigureSpec("neurons", "neurons", ("neurons",), "Interventions", "Targeted against random neurons"),
+        FigureSpec("stage_steering", "stage_steering", ("steering",), "Interventions", "Steering stage by stage"),
+        FigureSpec("erasure", "erasure", ("subspace", "erasure"), "Interventions", "Five ways to remove hospital"),
+        FigureSpec("concentration", "concentration", ("concentration",), "Interventions", "How concentrated it is"),
+        FigureSpec("neurons", "neurons", ("neurons",), "Interventions", "Targeted against matched neurons"),
         FigureSpec("neurons_per_seed", "neurons", ("neurons",), "Interventions", "Neuron ablation seed by seed"),
+        FigureSpec("verdicts", "verdicts", ("verdicts",), "Interventions", "Probes against their hardest controls"),
+        FigureSpec("reliance", "reliance", ("reliance",), "Interventions", "Which probes measure reliance on stain"),
         FigureSpec("probing", "probing", ("probing",), "Probing", "Hospital and tumour by stage and epoch"),
+        FigureSpec(
+            "validation", "validation", ("validation",), "Validation", "False positives and power of the probes"
+        ),
+        FigureSpec("recovery", "recovery", ("recovery",), "Validation", "What is recovered of a planted shortcut"),
     )
 }
 """Every figure by its name."""

@@ -17,7 +17,8 @@ def effective_rank(geometry: pd.DataFrame) -> Figure:
     geometry = style.select(geometry, "geometry", "epoch", "effective_rank", split=style.SPLITS)
     within = "id_val" if "id_val" in set(geometry["split"]) else "train"
     palette = style.colours(geometry["recipe"])
-    figure, rows = style.by_split(geometry, (within, *style.SCORED), height=2, share_y="row")
+    shown = dict.fromkeys((within, *style.held_out(geometry)))
+    figure, rows = style.by_split(geometry, shown, height=2, share_y="row")
     for row in rows:
         for panel, title, runs in row:
             style.curves(panel, runs, "epoch", "effective_rank", palette)

@@ -1,4 +1,8 @@
-"""How accuracy responds when the hospital's directions are removed from, or added to, the pooled features."""
+"""How accuracy responds when the hospital's directions are removed from, or added to, the pooled features.
+
+Decisive control: subspaces and directions that follow the covariance of the features. Isotropic ones are drawn dotted,
+never decisive.
+"""
 
 import math
 
@@ -13,10 +17,10 @@ _INTERVENTIONS = {
     "ablation": ("Subspace ablation", "fraction of the projection removed"),
     "steering": ("Activation steering", "shift alpha (standard deviations)"),
 }
-_TARGET = {"linestyle": "-", "linewidth": style.THICK, "marker": "o", "markersize": 3.5}
-_CONTROL = {"linestyle": (0, (3, 1.5)), "linewidth": 1, "marker": "s", "markersize": 2.5}
+_KINDS = {"logistic": "target", "hospital": "target", "matched": "matched", "isotropic": "isotropic"}
+_TARGET = {"linestyle": "-", "linewidth": style.THICK, "marker": "o", "markersize": 3.5, "markeredgewidth": 0}
+_RUN = {"linewidth": 1.2, "marker": "o", "markersize": 2.5, "markeredgewidth": 0}
 _UNDEFINED = (0, (1, 1))
-
 
 UNDEFINED = 0.1
 """|cosine| below which the sign of a hospital direction is arbitrary, as in `causalgrok.interventions.steering`."""
@@ -27,13 +31,14 @@ def steering(subspace: pd.DataFrame, steering: pd.DataFrame, *, undefined: float
     """Draw the mean response at the final checkpoint: ablation left, steering right, a row a held-out split.
 
     Args:
-        subspace: the study table; the hospital classifier's full row space against random subspaces of equal rank.
-        steering: the study table; the hospital direction at the pooled stage against random directions.
+        subspace: the study table; the hospital classifier's full row space, in raw features and not centred as in the
+            source, against matched and isotropic subspaces of equal rank.
+        steering: the study table; the hospital direction at the pooled stage against matched and isotropic ones.
         undefined: cosine with the way to the OOD-validation hospital below which a direction's sign is arbitrary; such
             runs are left out of the mean, which would cancel their responses.
     """
     responses = _responses(subspace, steering)
-    responses = responses[responses["control"] | ~(responses["cosine"].abs() < undefined)]
+    responses = responses[(responses["kind"] != "target") | ~(responses["cosine"].abs() < undefined)]
     palette = style.colours(responses["recipe"])
     rows = [
         (f"{style.SPLITS[split]}, {setting}", runs[runs["split"] == split])
@@ -44,18 +49,22 @@ def steering(subspace: pd.DataFrame, steering: pd.DataFrame, *, undefined: float
     for row, (place, runs) in zip(axes, rows, strict=True):
         for panel, (intervention, (title, label)) in zip(row, _INTERVENTIONS.items(), strict=True):
             shown = runs[runs["intervention"] == intervention]
-            for control, line in ((True, _CONTROL | {"shade": 0.1}), (False, _TARGET)):
-                means = shown[shown["control"] == control]
-                style.means(panel, means, "strength", "accuracy", palette, markeredgewidth=0, **line)
+            target, matched, isotropic = (shown[shown["kind"] == kind] for kind in dict.fromkeys(_KINDS.values()))
+            style.control_range(panel, matched, "strength", palette)
+            style.means(panel, isotropic, "strength", "accuracy", palette, shade=0, **style.SHOWN)
+            style.means(panel, matched, "strength", "accuracy", palette, shade=0, **style.CONTROL)
+            style.means(panel, target, "strength", "accuracy", palette, bars=True, **_TARGET)
             panel.set_title(f"{title}\n{place}")
             panel.set_xlabel(label)
             panel.set_ylabel("accuracy (fraction)" if panel is row[0] else "")
-        style.bound(row[0], runs["accuracy"])
+        style.bound(row[0], pd.concat([runs["accuracy"], runs["low"], runs["high"]]))
     keys = [
         *style.recipe_keys(responses, palette),
         style.line_key("hospital subspace or direction", **_TARGET),
-        style.line_key("random control", **_CONTROL),
-        *style.interval_key(responses),
+        *style.interval_key(responses, bars=True),
+        style.line_key("matched control", **style.CONTROL),
+        style.range_key("matched controls"),
+        style.line_key("isotropic control, never decisive", **style.SHOWN),
     ]
     style.legend(figure, keys)
     return figure
@@ -98,58 +107,68 @@ def interventions_per_run(subspace: pd.DataFrame, steering: pd.DataFrame, *, und
             panel.set_xlabel(unit)
             panel.set_ylabel("" if column else f"accuracy (fraction),\n{style.SPLITS[shown]}")
     keys = [style.line_key(name, color=colour, linewidth=1.2) for name, colour in palette.items()]
-    keys.append(style.line_key("random control, mean of a run", linewidth=style.THIN))
-    if (responses.loc[~responses["control"], "cosine"].abs() < undefined).any():
+    keys += [
+        style.line_key("matched control, mean of a run", color=style.GREY, **_thin(style.CONTROL)),
+        style.range_key("matched controls"),
+        style.line_key("isotropic control, never decisive", color=style.GREY, **_thin(style.SHOWN)),
+    ]
+    if (responses.loc[responses["kind"] == "target", "cosine"].abs() < undefined).any():
         keys.append(style.line_key(f"sign undefined, |cosine| < {undefined:g}", linewidth=1.2, linestyle=_UNDEFINED))
     style.legend(figure, keys)
     return figure
 
 
 def _responses(subspace: pd.DataFrame, steering: pd.DataFrame) -> pd.DataFrame:
-    """Both tables in one form, at the final checkpoint: a row a run, intervention, control or not, strength and split.
+    """Both tables in one form, at the final checkpoint: a row a run, intervention, kind, strength and split.
 
-    The repeats of a random control are averaged; `cosine` is missing for ablation, which has no sign.
+    `kind` is target, matched or isotropic. The repeats of a control have their mean in `accuracy` and their range in
+    `low` and `high`; `cosine` is missing for ablation, which has no sign.
     """
     ablated = style.select(
         subspace,
         "subspace",
         *("epoch", "rank", "strength", "accuracy"),
-        split=style.SCORED,
-        method=("logistic", "random"),
+        split=style.held_out(subspace),
+        method=("logistic", "matched", "isotropic"),
+        space=("raw",),
+        centred=(False,),
     )
     ablated = style.final(ablated)
     # The classifier's whole row space: its rank is that of the hospitals, at most one less than their number.
     of_classifier = ablated["rank"].where(ablated["method"] == "logistic")
     full = of_classifier.groupby([ablated[key] for key in style.RUN_KEYS]).transform("max")
-    ablated = ablated[ablated["rank"] == full].rename(columns={"method": "control"})
+    ablated = ablated[ablated["rank"] == full].rename(columns={"method": "kind"})
     steered = style.select(
         steering,
         "steering",
         *("epoch", "alpha", "accuracy", "cosine"),
-        split=style.SCORED,
-        direction=("hospital", "random"),
+        split=style.held_out(steering),
+        direction=("hospital", "matched", "isotropic"),
         stage=("pooled",),
     )
-    steered = style.final(steered).rename(columns={"direction": "control", "alpha": "strength"})
+    steered = style.final(steered).rename(columns={"direction": "kind", "alpha": "strength"})
     both = pd.concat([ablated.assign(intervention="ablation"), steered.assign(intervention="steering")])
-    both["control"] = both["control"] == "random"
-    by = [*style.RUN_KEYS, "split", "intervention", "control", "strength"]
-    return both.groupby(by, as_index=False)[["accuracy", "cosine"]].mean()
+    both["kind"] = both["kind"].map(_KINDS)
+    by = ["split", "intervention", "kind", "strength"]
+    cosines = both.groupby([*style.RUN_KEYS, *by])["cosine"].mean()
+    return style.spread(both, by, "accuracy").join(cosines, on=[*style.RUN_KEYS, *by])
 
 
 def _draw_runs(axes: Axes, runs: pd.DataFrame, palette: dict[str, str], undefined: float) -> None:
-    """A line a run, coloured by its key; the mean of its random control thin and grey behind it."""
+    """A line a run, coloured by its key; its controls behind it: matched with their range, isotropic dotted."""
     for (key, _), run in runs.groupby(["key", "seed"]):
-        control, target = run[run["control"]], run[~run["control"]]
-        axes.plot(control["strength"], control["accuracy"], color=style.GREY, linewidth=style.THIN, alpha=0.6, zorder=1)
-        dotted = (target["cosine"].abs() < undefined).any()
-        axes.plot(
-            target["strength"],
-            target["accuracy"],
-            color=palette[key],
-            linewidth=1.2,
-            linestyle=_UNDEFINED if dotted else "-",
-            marker="o",
-            markersize=2.5,
-            markeredgewidth=0,
+        colour, behind = palette[key], {"color": palette[key], "zorder": 1}
+        target, matched, isotropic = (run[run["kind"] == kind] for kind in dict.fromkeys(_KINDS.values()))
+        axes.fill_between(
+            *(matched[column] for column in ("strength", "low", "high")), color=colour, alpha=0.1, linewidth=0, zorder=0
         )
+        axes.plot(matched["strength"], matched["accuracy"], **_thin(style.CONTROL), **behind)
+        axes.plot(isotropic["strength"], isotropic["accuracy"], **_thin(style.SHOWN), **behind)
+        undirected = (target["cosine"].abs() < undefined).any()
+        line = _RUN | {"color": colour, "linestyle": _UNDEFINED if undirected else "-"}
+        axes.plot(target["strength"], target["accuracy"], **line)
+
+
+def _thin(line: dict[str, object]) -> dict[str, object]:
+    """A control's line for one run: thin, without markers."""
+    return {"linestyle": line["linestyle"], "linewidth": style.THIN}

@@ -1,18 +1,32 @@
-"""Do the channels that tell hospitals apart matter more for accuracy than channels drawn at random?"""
+"""Do the channels that tell hospitals apart matter more for accuracy than others of equal mean and variance?
+
+Decisive control: channels matched in mean and variance, dead ones out. Random ones are drawn dotted, never decisive.
+"""
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 
 from causalgrok.plotting import style
 
-_SELECTIONS = {"hospital": "#882255", "random": style.GREY, "tumour": "#117733"}
-_MARKERS = {"hospital": "o", "random": "s", "tumour": "^"}
-_DASHES = {"hospital": "", "random": (3, 1.5), "tumour": (1, 1)}
+_COLOURS = {"hospital": "#882255", "tumour": "#117733", "matched": "#444444", "random": style.GREY}
+_TARGET = {"linewidth": 1.2, "markersize": 4, "markeredgewidth": 0, "linestyle": "-"}
+_LINES = {
+    "hospital": _TARGET | {"marker": "o"},
+    "tumour": _TARGET | {"marker": "^"},
+    "matched": style.CONTROL,
+    "random": style.SHOWN,
+}
+_RANDOM = {"linestyle": "", "marker": "_", "markersize": 9, "markeredgewidth": 0.8}
+_NAMES = {
+    "hospital": "most hospital-selective",
+    "tumour": "most tumour-selective",
+    "matched": "matched control",
+    "random": "random, never decisive",
+}
 
 
 @mpl.rc_context(style.CONTEXT)
@@ -35,56 +49,39 @@ def neurons(neurons: pd.DataFrame) -> Figure:
     figure, axes = style.panels(len(rows), columns, height=2, share_y="row")
     for row, (place, runs, recipes) in zip(axes, rows, strict=True):
         for panel, recipe in zip(row, recipes, strict=False):
-            means = style.per_run(runs[runs["recipe"] == recipe], ["k", "selection"], "accuracy")
-            style.means(
-                panel,
-                means,
-                "k",
-                "accuracy",
-                _SELECTIONS,
-                by="selection",
-                style="selection",
-                hue_order=list(_SELECTIONS),
-                style_order=list(_SELECTIONS),
-                markers=_MARKERS,
-                dashes=_DASHES,
-                linewidth=1.2,
-                markersize=4,
-                markeredgewidth=0,
-            )
+            of_recipe = style.spread(runs[runs["recipe"] == recipe], ["k", "selection"], "accuracy")
+            style.control_range(panel, of_recipe[of_recipe["selection"] == "matched"], "k", _COLOURS, by="selection")
+            for selection, line in reversed(_LINES.items()):
+                means = of_recipe[of_recipe["selection"] == selection]
+                interval = {"bars": True} if line.get("linestyle") == "-" else {"shade": 0}
+                style.means(panel, means, "k", "accuracy", _COLOURS, by="selection", **interval, **line)
             _count_axis(panel, sorted(runs["k"].unique()))
-            panel.set_title(f"{style.titled(recipe, means)}\n{place}")
+            panel.set_title(f"{style.titled(recipe, of_recipe)}\n{place}")
             panel.set_ylabel("accuracy (fraction)" if panel is row[0] else "")
-        style.bound(row[0], style.per_run(runs, ["k", "selection"], "accuracy")["accuracy"])
+        ends = style.spread(runs, ["k", "selection"], "accuracy")
+        style.bound(row[0], ends[["low", "accuracy", "high"]].to_numpy().flat)
         for spare in row[len(recipes) :]:
             spare.remove()
-    names = {"hospital": "most hospital-selective", "random": "random", "tumour": "most tumour-selective"}
+    present = set(effects["selection"])
     keys = [
-        style.line_key(
-            name,
-            color=_SELECTIONS[selection],
-            linewidth=1.2,
-            linestyle=(0, _DASHES[selection]) if _DASHES[selection] else "-",
-            marker=_MARKERS[selection],
-            markersize=4,
-            markeredgewidth=0,
-        )
-        for selection, name in names.items()
+        style.line_key(_NAMES[selection], color=_COLOURS[selection], **line)
+        for selection, line in _LINES.items()
+        if selection in present
     ]
-    style.legend(figure, [*keys, *style.interval_key(effects)])
+    keys += style.interval_key(effects, bars=True)
+    style.legend(figure, [*keys, *([style.range_key("matched draws")] if "matched" in present else [])])
     return figure
 
 
 @mpl.rc_context(style.CONTEXT)
 def neurons_per_seed(neurons: pd.DataFrame, *, k: int = 64) -> Figure:
-    """Draw, run by run, how much more accuracy the hospital's channels cost than random ones.
+    """Draw, run by run, how much more accuracy the hospital's channels cost than matched ones.
 
     Args:
         neurons: the study table.
         k: number of silenced channels; the nearest that every run has is shown, the larger of two as near.
     """
     effects = _effects(neurons)
-    effects = effects[effects["selection"].isin(("hospital", "random"))]
     k = _nearest(effects, k)
     extra = _extra_drop(effects[effects["k"] == k])
     palette = style.colours(extra["recipe"])
@@ -93,14 +90,16 @@ def neurons_per_seed(neurons: pd.DataFrame, *, k: int = 64) -> Figure:
         for panel, title, runs in row:
             _draw_seeds(panel, runs, palette)
             panel.set_title(title)
-        row[0][0].set_ylabel(f"accuracy lost beyond\nrandom, K = {k} (fraction)")
+        row[0][0].set_ylabel(f"accuracy lost beyond\nmatched, K = {k} (fraction)")
     keys = [
         *(
             Line2D([], [], color=palette[name], linestyle="", marker="D", markersize=4, label=label)
             for name, label in style.counted(extra).items()
         ),
-        Patch(color=style.GREY, alpha=0.35, linewidth=0, label="random draws of the run, 2.5 to 97.5 %"),
+        style.shade_key("matched draws of the run, 2.5 to 97.5 %", alpha=0.35),
     ]
+    if extra["random"].notna().any():
+        keys.append(style.line_key("mean of random draws, never decisive", **_RANDOM))
     style.legend(figure, keys)
     return figure
 
@@ -109,37 +108,43 @@ def _effects(neurons: pd.DataFrame) -> pd.DataFrame:
     """The table's rows at the final checkpoint, on the held-out splits."""
     return style.final(
         style.select(
-            neurons, "neurons", "epoch", "k", "repeat", "accuracy", split=style.SCORED, selection=tuple(_SELECTIONS)
+            neurons,
+            "neurons",
+            *("epoch", "k", "repeat", "accuracy"),
+            split=style.held_out(neurons),
+            selection=tuple(_COLOURS),
+            mode=("zero",),
         )
     )
 
 
 def _nearest(effects: pd.DataFrame, k: int) -> int:
-    """The number of silenced channels nearest to `k` for which every run has both selections."""
+    """The number of silenced channels nearest to `k` for which every run has hospital and matched channels."""
     runs = effects.groupby(style.RUN_KEYS).ngroups
     having = effects.groupby(["k", "selection"])[style.RUN_KEYS].apply(lambda rows: len(rows.drop_duplicates()))
-    everywhere = (having.unstack() == runs)[["hospital", "random"]].all(axis=1)
+    everywhere = (having.unstack() == runs).reindex(columns=["hospital", "matched"], fill_value=False).all(axis=1)
     counts = [count for count in everywhere.index[everywhere] if count > 0]
     if not counts:
-        raise ValueError("table neurons: no k above 0 for which every run has the selections hospital and random")
+        raise ValueError("table neurons: no k above 0 for which every run has the selections hospital and matched")
     return min(counts, key=lambda count: (abs(count - k), -count))
 
 
 def _extra_drop(effects: pd.DataFrame) -> pd.DataFrame:
-    """Per run and split: accuracy lost to targeted channels minus the mean lost to random ones, and the draws' spread.
+    """Per run and split: accuracy lost to targeted channels minus the mean lost to matched ones, and the draws' spread.
 
-    `low` and `high` are the 2.5th and 97.5th percentile of what single random draws lose beyond the random mean.
+    `low` and `high` are the 2.5th and 97.5th percentile of what single matched draws lose beyond their mean, `random`
+    is the mean of what random ones lose beyond it.
     """
-    by = [*style.RUN_KEYS, "split"]
-    targeted = effects[effects["selection"] == "hospital"].groupby(by)["accuracy"].mean()
-    random = effects[effects["selection"] == "random"].groupby(by)["accuracy"]
-    return pd.DataFrame(
-        {
-            "extra": random.mean() - targeted,
-            "low": random.mean() - random.quantile(0.975),
-            "high": random.mean() - random.quantile(0.025),
-        }
-    ).reset_index()
+    accuracy = effects.groupby(["selection", *style.RUN_KEYS, "split"])["accuracy"]
+    mean, matched = accuracy.mean(), accuracy.mean().loc["matched"]
+    extra = {
+        "extra": matched - mean.loc["hospital"],
+        "low": matched - accuracy.quantile(0.975).loc["matched"],
+        "high": matched - accuracy.quantile(0.025).loc["matched"],
+    }
+    # Random draws may be missing.
+    random = mean[mean.index.get_level_values("selection") == "random"].droplevel("selection")
+    return pd.DataFrame(extra | {"random": matched - random}).reset_index()
 
 
 def _draw_seeds(axes: Axes, runs: pd.DataFrame, palette: dict[str, str]) -> None:
@@ -153,6 +158,7 @@ def _draw_seeds(axes: Axes, runs: pd.DataFrame, palette: dict[str, str]) -> None
     axes.bar(
         places, runs["high"] - runs["low"], bottom=runs["low"], width=0.6, color=style.GREY, alpha=0.35, linewidth=0
     )
+    axes.plot(places, runs["random"], **{"color": style.GREY} | _RANDOM)
     axes.scatter(places, runs["extra"], c=runs["recipe"].map(palette), marker="D", s=16, linewidth=0, zorder=3)
     # More than 30 seeds cannot be named side by side.
     named = len(runs) <= 30

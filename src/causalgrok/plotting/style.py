@@ -1,7 +1,9 @@
 """What the figures share: colours, sizes, the mean with its interval, legends, and files with stable bytes.
 
 The conventions: recipe = colour; one run = thin line; mean over runs = thick line with a 95 % t interval. The run is
-the unit of analysis: repeats of a random control are averaged within a run before anything is averaged over runs.
+the unit of analysis: repeats of a control are averaged within a run before anything is averaged over runs, and the
+spread of a control is the range of its repeats within a run, whose ends are averaged over runs. Decisive controls are
+dashed, those that are shown and never decisive are dotted.
 """
 
 import io
@@ -20,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator, StrMethodFormatter
+from pandas.core.groupby import SeriesGroupBy
 from scipy import stats
 
 from causalgrok.columns import RUN
@@ -51,6 +54,18 @@ LEAST_RUNS = 3
 
 SCORED = ("ood_val", "ood_test", "test")
 """Splits on which generalisation is shown: both held-out hospitals, or the one test set of a task without hospitals."""
+
+NAMED = ("final", "selected", "memorised", "init")
+"""Names of checkpoints, the latest first."""
+
+CONTROL = {"linestyle": (0, (3, 1.5)), "linewidth": 1, "marker": "s", "markersize": 2.5, "markeredgewidth": 0}
+"""Line of a decisive control."""
+
+SHOWN = {"linestyle": (0, (1, 1.5)), "linewidth": 0.9}
+"""Line of a control that is shown, never decisive."""
+
+SHADE = 0.14
+"""Opacity of the range of a control's repeats."""
 
 _FIXED = {"standard": "#0072B2", "grokking": "#D55E00"}
 # Okabe & Ito's colours that the fixed ones leave (yellow is too pale for a thin line), then three of Tol's "muted".
@@ -90,19 +105,22 @@ CONTEXT = {
 # Tables
 
 
-def select(frame: pd.DataFrame, table: str, *columns: str, **kept: Iterable[str]) -> pd.DataFrame:
+def select(
+    frame: pd.DataFrame, table: str, *columns: str, keys: Sequence[str] = RUN_KEYS, **kept: Iterable[object]
+) -> pd.DataFrame:
     """Cut a study table down to what a figure is drawn from, or say what is missing.
 
     Args:
         frame: the study table.
         table: its name, for the error.
-        columns: columns needed beside those of a run and those in `kept`.
+        columns: columns needed beside `keys` and those in `kept`.
+        keys: columns that name a run; none for tables that are not about single runs.
         kept: column -> the values whose rows are kept.
 
     Raises:
         ValueError: a column is missing, or no row is left.
     """
-    wanted = [*RUN_KEYS, *columns, *kept]
+    wanted = [*keys, *columns, *kept]
     missing = [column for column in wanted if column not in frame.columns]
     if missing:
         raise ValueError(f"table {table}: missing columns {missing}")
@@ -111,7 +129,7 @@ def select(frame: pd.DataFrame, table: str, *columns: str, **kept: Iterable[str]
     for column, values in kept.items():
         frame = frame[frame[column].isin(list(values))]
         if frame.empty:
-            raise ValueError(f"table {table}: no rows whose {column} is {' or '.join(values)}")
+            raise ValueError(f"table {table}: no rows whose {column} is {' or '.join(map(str, values))}")
     return frame[wanted]
 
 
@@ -120,9 +138,31 @@ def final(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["epoch"] == frame.groupby(RUN_KEYS)["epoch"].transform("max")]
 
 
+def held_out(frame: pd.DataFrame) -> tuple[str, ...]:
+    """The splits on which generalisation is shown; ID validation where no hospital was held out."""
+    present = set(frame["split"].unique()) if "split" in frame else set()
+    return ("id_val",) if "id_val" in present and not present & set(SCORED) else SCORED
+
+
+def latest(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The rows at the latest of the `NAMED` checkpoints that a table has, and its name."""
+    name = next(name for name in NAMED if name in set(frame["checkpoint"]))
+    return frame[frame["checkpoint"] == name], name
+
+
 def per_run(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
     """Average the repeats of a control within each run: one row a run and value of `by`."""
     return frame.groupby([*RUN_KEYS, *by], as_index=False)[value].mean()
+
+
+def spread(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
+    """A control's repeats in each run: one row a run and value of `by`, with columns `low`, `value` and `high`.
+
+    `value` is the mean over the repeats, `low` and `high` are their 2.5th and 97.5th percentile.
+    """
+    groups = frame.groupby([*RUN_KEYS, *by])[value]
+    ends = {"low": groups.quantile(0.025), value: groups.mean(), "high": groups.quantile(0.975)}
+    return pd.DataFrame(ends).reset_index()
 
 
 def settings(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -131,8 +171,9 @@ def settings(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {f"{task}, n = {n}" if several else f"n = {n}": rows for (task, n), rows in frame.groupby(["task", "n"])}
 
 
-def splits(frame: pd.DataFrame, order: Iterable[str] = SCORED) -> list[str]:
-    """Those splits of `order` that a table holds."""
+def splits(frame: pd.DataFrame, order: Iterable[str] | None = None) -> list[str]:
+    """Those splits of `order`, by default of `held_out`, that a table holds."""
+    order = held_out(frame) if order is None else order
     present = set(frame["split"])
     return [split for split in order if split in present]
 
@@ -146,12 +187,16 @@ def most_runs(frame: pd.DataFrame) -> int:
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % t interval of the mean over runs; missing for fewer than `LEAST_RUNS`. Fits seaborn's ``errorbar``."""
-    values = np.asarray(values, dtype=float)
-    if len(values) < LEAST_RUNS:
-        return math.nan, math.nan
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    """95 % t interval of the mean over runs; missing for fewer than `LEAST_RUNS`."""
+    values = pd.Series(np.asarray(values, dtype=float))
+    half = _half_interval(values.groupby(np.zeros(len(values)))).iloc[0]
     return values.mean() - half, values.mean() + half
+
+
+def _half_interval(groups: SeriesGroupBy) -> pd.Series:
+    """Half the width of the 95 % t interval of each group's mean; missing for fewer than `LEAST_RUNS` values."""
+    count = groups.count()
+    return (stats.t.ppf(0.975, count - 1) * groups.sem()).where(count >= LEAST_RUNS)
 
 
 def has_interval(frame: pd.DataFrame) -> bool:
@@ -216,6 +261,13 @@ def panels(
     return figure, axes
 
 
+def empty(text: str) -> Figure:
+    """A figure that says in words why there is nothing to draw: a result, not an error."""
+    figure = Figure(figsize=(ONE_COLUMN, 0.8), layout="constrained")
+    figure.text(0.5, 0.5, text, ha="center", va="center", fontsize=8, color=GREY)
+    return figure
+
+
 def bound(axes: Axes, values: Iterable[float]) -> None:
     """Keep an interval from flattening the data: it is cut a quarter of the data's range beyond the data.
 
@@ -226,15 +278,15 @@ def bound(axes: Axes, values: Iterable[float]) -> None:
         values: all that the panel and those others show of single runs.
     """
     low, high = axes.get_ylim()
-    values = np.asarray(values)
-    least, most = np.nanmin(values), np.nanmax(values)
+    values = pd.Series(values, dtype=float)
+    least, most = values.min(), values.max()
     if most > least:
         room = 0.25 * (most - least)
         axes.set_ylim(max(low, least - room), min(high, most + room))
 
 
 def by_split(
-    frame: pd.DataFrame, order: Iterable[str] = SCORED, *, height: float = 1.8, share_y: str = "none"
+    frame: pd.DataFrame, order: Iterable[str] | None = None, *, height: float = 1.8, share_y: str = "none"
 ) -> tuple[Figure, list[list[tuple[Axes, str, pd.DataFrame]]]]:
     """A figure with a row of panels a training set, and in it a panel for each split of `order` that it has.
 
@@ -271,19 +323,8 @@ def curves(axes: Axes, frame: pd.DataFrame, x: str, y: str, palette: dict[str, s
         y: column of the vertical axis.
         palette: recipe -> colour.
     """
-    sns.lineplot(
-        frame,
-        x=x,
-        y=y,
-        hue="recipe",
-        palette=palette,
-        units="seed",
-        estimator=None,
-        linewidth=THIN,
-        alpha=0.5,
-        legend=False,
-        ax=axes,
-    )
+    for (recipe, _), run in frame.dropna(subset=y).sort_values(x).groupby(["recipe", "seed"]):
+        axes.plot(run[x], run[y], color=palette[recipe], linewidth=THIN, alpha=0.5)
     means(axes, frame, x, y, palette, linewidth=THICK)
 
 
@@ -296,27 +337,90 @@ def means(
     *,
     by: str = "recipe",
     shade: float = 0.18,
+    bars: bool = False,
     **line: object,
 ) -> None:
     """The mean over runs against `x`, with its 95 % t interval, for each value of the column `by`.
 
-    The band has the opacity `shade`, and is left out at 0. Nothing is drawn where there are no rows, of which seaborn
-    would complain.
+    The band has the opacity `shade`, and is left out at 0; with `bars` the interval is a bar at each point, which
+    leaves bands to the range of a control.
     """
-    if frame.empty:
+    groups = complete(frame.dropna(subset=y), [x] if by == "recipe" else [x, by]).groupby([by, x])[y]
+    mean, half = groups.mean(), _half_interval(groups)
+    for name in mean.index.unique(by):
+        centre, colour = mean.loc[name], palette[name]
+        low, high = centre - half.loc[name], centre + half.loc[name]
+        axes.plot(centre.index, centre, color=colour, **line)
+        if bars:
+            axes.vlines(centre.index, low, high, color=colour, linewidth=0.8)
+        elif shade:
+            axes.fill_between(centre.index, low, high, color=colour, alpha=shade, linewidth=0)
+
+
+def control_range(
+    axes: Axes, frame: pd.DataFrame, x: str, palette: dict[str, str], *, by: str = "recipe", shade: float = SHADE
+) -> None:
+    """The range of a control's repeats within a run as a band, its ends averaged over runs.
+
+    Args:
+        axes: where to draw.
+        frame: rows of `spread`.
+        x: column of the horizontal axis.
+        palette: value of `by` -> colour.
+        by: column that has a band for each of its values.
+        shade: opacity.
+    """
+    ends = complete(frame, [x] if by == "recipe" else [x, by]).groupby([by, x])[["low", "high"]].mean()
+    for name in ends.index.unique(by):
+        band = ends.loc[name]
+        axes.fill_between(band.index, band["low"], band["high"], color=palette[name], alpha=shade, linewidth=0)
+
+
+def marks(
+    axes: Axes,
+    place: float,
+    values: Sequence[float],
+    colour: str,
+    *,
+    marker: str = "_",
+    hollow: bool = False,
+    flat: bool = False,
+    aside: float | None = 0.08,
+) -> None:
+    """The mean over runs at one place of a categorical axis, with its 95 % t interval, and a dot a run beside it.
+
+    Args:
+        axes: where to draw.
+        place: position on the categorical axis.
+        values: one value a run; missing ones are left out.
+        colour: colour of all of it.
+        marker: marker of the mean.
+        hollow: whether markers are outlines.
+        flat: whether the categorical axis is the vertical one.
+        aside: distance of the dots from the mean; None leaves them out.
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[~np.isnan(values)]
+    if not len(values):
         return
-    sns.lineplot(
-        complete(frame, [x] if by == "recipe" else [x, by]),
-        x=x,
-        y=y,
-        hue=by,
-        palette=palette,
-        errorbar=t_interval if shade else None,
-        err_kws={"alpha": shade, "linewidth": 0} if shade else {},
-        legend=False,
-        ax=axes,
-        **line,
-    )
+
+    def draw(at: float, along: Sequence[float], **line: object) -> None:
+        places = np.full(len(along), at)
+        axes.plot(*((along, places) if flat else (places, along)), color=colour, **line)
+
+    face = {"markerfacecolor": "white"} if hollow else {}
+    draw(place, t_interval(values), linewidth=1, zorder=2)
+    edge = 1.4 if marker in "_|" else 0.9
+    size = 6 if marker in "_|" else 4.5
+    draw(place, [values.mean()], linestyle="", marker=marker, markersize=size, markeredgewidth=edge, zorder=3, **face)
+    if aside is not None and len(values) > 1:
+        draw(place - aside, values, linestyle="", marker="o", markersize=2.5, markeredgewidth=0, alpha=0.6, zorder=1)
+
+
+def dodge(count: int, room: float) -> np.ndarray:
+    """Positions around 0, within `room`, of so many marks that share a place on a categorical axis."""
+    step = room / max(count, 1)
+    return step * (np.arange(count) - (count - 1) / 2)
 
 
 def epoch_axis(axes: Axes, last: int) -> None:
@@ -348,9 +452,28 @@ def line_key(label: str, **line: object) -> Artist:
     return Line2D([], [], **({"color": GREY, "linewidth": THICK} | line), label=label)
 
 
-def interval_key(frame: pd.DataFrame) -> list[Artist]:
+def interval_key(frame: pd.DataFrame, *, bars: bool = False) -> list[Artist]:
     """Legend key of the interval, where any recipe has runs enough for one."""
-    return [Patch(color=GREY, alpha=0.3, linewidth=0, label="95 % t interval over runs")] if has_interval(frame) else []
+    if not has_interval(frame):
+        return []
+    label = "95 % t interval over runs"
+    return [line_key(label, linewidth=0.8, linestyle="", marker="|", markersize=8) if bars else shade_key(label)]
+
+
+def shade_key(label: str, *, alpha: float = 0.3) -> Artist:
+    """Legend key of a band."""
+    return Patch(color=GREY, alpha=alpha, linewidth=0, label=label)
+
+
+def range_key(control: str) -> Artist:
+    """Legend key of `control_range`."""
+    return shade_key(f"{control} of a run, 2.5 to 97.5 %")
+
+
+def run_key(frame: pd.DataFrame) -> list[Artist]:
+    """Legend key of the dots that `marks` draws, where any mean is taken of several runs."""
+    dot = {"linestyle": "", "marker": "o", "markersize": 2.5, "markeredgewidth": 0, "alpha": 0.6}
+    return [line_key("one run", **dot)] if most_runs(frame) > 1 else []
 
 
 def curve_keys(frame: pd.DataFrame, palette: dict[str, str]) -> list[Artist]:

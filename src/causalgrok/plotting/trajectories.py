@@ -17,8 +17,9 @@ def trajectories(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
         metrics: the study table.
         chance: accuracy of a guess on a held-out hospital; tumour or not is even.
     """
-    metrics = style.select(metrics, "metrics", "epoch", "accuracy", split=("train", *style.SCORED))
-    scored = style.select(metrics, "metrics", "epoch", "accuracy", split=style.SCORED)
+    shown = style.held_out(metrics)
+    metrics = style.select(metrics, "metrics", "epoch", "accuracy", split=("train", *shown))
+    scored = style.select(metrics, "metrics", "epoch", "accuracy", split=shown)
     train = metrics[metrics["split"] == "train"]
     palette = style.colours(scored["recipe"])
     figure, rows = style.by_split(scored, share_y="all")

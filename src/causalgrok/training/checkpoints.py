@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from causalgrok.files import whole, write_bytes
+from causalgrok.arrays import check_arrays, write_sealed
+from causalgrok.files import write_bytes
 
 _DIGEST = hashlib.sha256().digest_size
 """A state file is the digest of what follows it."""
@@ -23,12 +24,16 @@ _DIGEST = hashlib.sha256().digest_size
 def save_checkpoint(state: dict[str, Tensor], path: Path) -> None:
     """Write a state dict to safetensors, whole or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    with whole(path) as temporary:
-        save_file(tensors, temporary)
+    write_sealed(save(tensors), path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Read a state dict that `save_checkpoint` wrote."""
+    """Read a state dict that `save_checkpoint` wrote.
+
+    Raises:
+        DamagedFile: the file is not what was written.
+    """
+    check_arrays(path)
     return load_file(path)
 
 

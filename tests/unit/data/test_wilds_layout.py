@@ -36,6 +36,21 @@ def test_metadata_says_hospital_slide_label_and_split(root: Path) -> None:
     np.testing.assert_array_equal(read.split[trained] == "id_val", written.split[trained] == 1)
 
 
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable:UserWarning")
+def test_wilds_itself_reads_the_same(root: Path) -> None:
+    from wilds.datasets.camelyon17_dataset import Camelyon17Dataset
+
+    read = read_metadata(root)
+    dataset = Camelyon17Dataset(root_dir=str(root), download=False)
+    fields = dict(zip(dataset.metadata_fields, dataset.metadata_array.numpy().T, strict=True))
+    np.testing.assert_array_equal(read.hospital, fields["hospital"])
+    np.testing.assert_array_equal(read.slide, fields["slide"])
+    np.testing.assert_array_equal(read.label, fields["y"])
+    np.testing.assert_array_equal(read.split, [wilds_layout.SPLITS[code] for code in dataset.split_array])
+    for row, pixels in enumerate(read_images(root, np.arange(len(read)))):
+        np.testing.assert_array_equal(pixels, np.asarray(dataset.get_input(row)))
+
+
 def test_held_out_hospitals_are_their_own_splits_whatever_the_table_says(tmp_path: Path) -> None:
     root = write_root(tmp_path, table().assign(split=0))
     assert inspect(root).splits == {"train": 24, "id_val": 0, "ood_test": 8, "ood_val": 8}

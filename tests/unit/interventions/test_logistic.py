@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from causalgrok.interventions.logistic import Design, fit_logistic, fit_validated
+from causalgrok.interventions.logistic import Design, fit_logistic, fit_many, fit_validated
 
 
 def data(n, d, classes, seed=0):
@@ -41,10 +41,42 @@ def test_same_optimum_as_sklearn(shape, classes, C):
     assert probe.classes.tolist() == [0, 3, 4][:classes]
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_weights_are_those_of_sklearn(classes):
+    values, labels = data(150, 40, classes)
+    weights = np.random.default_rng(1).uniform(0.1, 3, 150)
+    weights /= weights.mean()
+    probe = fit_logistic(Design.of(values), labels, C=0.1, weights=weights)
+    standard = StandardScaler().fit_transform(values.astype(np.float64))
+    reference = LogisticRegression(C=0.1, tol=1e-8, max_iter=20_000).fit(standard, labels, sample_weight=weights)
+    coefficients = reference.coef_ if classes > 2 else np.vstack([-reference.coef_, reference.coef_]) / 2
+    np.testing.assert_allclose(probe.weight, coefficients, atol=1e-3)
+    assert np.abs(probe.weight - fit_logistic(Design.of(values), labels, C=0.1).weight).max() > 0.01
+    validated = fit_validated(Design.of(values), labels, np.arange(150) // 20 % 3, [0.1], weights=weights)
+    np.testing.assert_allclose(validated.weight, probe.weight, atol=1e-4)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_side_by_side_fits_are_those_of_one_alone(classes):
+    values, labels = data(150, 40, classes)
+    rng = np.random.default_rng(2)
+    many = np.stack([np.array([0, 3, 4])[rng.permutation(labels)] for _ in range(5)])
+    weights = rng.uniform(0.5, 1.5, (5, 150))
+    weights /= weights.mean(axis=1, keepdims=True)
+    design = Design.of(values)
+    for given in (None, weights):
+        for index, probe in enumerate(fit_many(design, many, C=0.1, weights=given)):
+            alone = fit_logistic(design, many[index], C=0.1, weights=None if given is None else given[index])
+            size = np.linalg.norm(alone.weight)
+            assert np.linalg.norm(probe.weight - alone.weight) < 0.02 * size
+            assert probe.classes.tolist() == alone.classes.tolist() and probe.C == 0.1
+            np.testing.assert_allclose(probe.bias, alone.bias, atol=0.01)
+
+
 def test_dead_channels_get_no_weight():
     values, labels = data(150, 40, 3)
     probe = fit_logistic(Design.of(values), labels, C=1.0)
-    np.testing.assert_allclose(probe.weight[:, [1, 3]], 0, atol=1e-9)
+    np.testing.assert_array_equal(probe.weight[:, [1, 3]], 0)
     np.testing.assert_allclose(probe.scale[[1, 3]], 1)
 
 
@@ -80,6 +112,8 @@ def test_refusals():
     values, _ = data(60, 10, 2)
     with pytest.raises(ValueError, match=r"at least two classes.*\[7\]"):
         fit_logistic(Design.of(values), np.full(60, 7), C=1.0)
+    with pytest.raises(ValueError, match=r"same classes, all of \[0, 1, 2\]"):
+        fit_many(Design.of(values), np.stack([np.arange(60) % 3, np.arange(60) % 2]), C=1.0)
     values[4, 2] = np.inf
     with pytest.raises(ValueError, match="not finite"):
         Design.of(values)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from causalgrok.interventions.features import SPLITS
+from causalgrok.interventions.features import SPLITS, Features
 from causalgrok.interventions.scoring import score_heads, score_shifts
 from causalgrok.scoring import accuracy, auroc
 
@@ -45,18 +45,42 @@ def test_extremes_and_gaps():
 def test_heads_are_scored_like_networks_with_that_head(planted_features, monkeypatch):
     planted = planted_features(reads="both")
     rng = np.random.default_rng(2)
-    weight, bias = rng.standard_normal((7, 2, 24)), np.array([0.3, -0.2])
+    weight, bias = rng.standard_normal((7, 2, 24)), rng.standard_normal((7, 2))
     cases = pd.DataFrame({"case": range(7)})
     frame = score_heads(planted.features, 10, cases, weight, bias)
     assert len(frame) == 7 * len(SPLITS) and set(frame["epoch"]) == {10}
     for row in frame.itertuples():
-        logits = planted.features.at(10, row.split) @ weight[row.case].T + bias
+        logits = planted.features.at(10, row.split) @ weight[row.case].T + bias[row.case]
         labels = planted.features.labels(row.split)
         assert row.accuracy == accuracy_score(labels, logits.argmax(axis=1))
         assert row.auroc == pytest.approx(roc_auc_score(labels, logits[:, 1] - logits[:, 0]), abs=1e-12)
+        unaltered = planted.features.head(10).logits(planted.features.at(10, row.split))
+        assert row.flip_fraction == np.mean(logits.argmax(axis=1) != unaltered.argmax(axis=1))
+    assert frame["flip_fraction"].between(0.05, 0.95).any()
     # Whether heads are scored in one block or in several changes nothing.
     monkeypatch.setattr("causalgrok.interventions.scoring._BLOCK", 1500)
     pd.testing.assert_frame_equal(frame, score_heads(planted.features, 10, cases, weight, bias))
+
+
+def test_a_shared_bias_is_every_heads_and_the_own_head_flips_nothing(planted_features):
+    features = planted_features().features
+    weight, bias = features.head(0).weight[None].repeat(3, axis=0), features.head(0).bias
+    cases = pd.DataFrame({"case": range(3)})
+    shared = score_heads(features, 0, cases, weight, bias)
+    assert (shared["flip_fraction"] == 0).all()
+    pd.testing.assert_frame_equal(shared, score_heads(features, 0, cases, weight, np.tile(bias, (3, 1))))
+    pushed = score_heads(features, 0, cases, weight, np.array([[0.0, 1e6], [1e6, 0.0], bias]))
+    for split, rows in pushed.groupby("split"):
+        share = np.mean(features.head(0).logits(features.at(0, split)).argmax(axis=1))
+        np.testing.assert_allclose(rows["flip_fraction"], [1 - share, share, 0])
+
+
+def test_splits_that_are_missing_are_left_out(planted_features):
+    planted = planted_features()
+    names = [name for name in planted.arrays if "ood_test" not in name]
+    features = Features.of(planted.arrays.__getitem__, names)
+    frame = score_heads(features, 0, pd.DataFrame({"case": [0]}), np.ones((1, 2, 24)), np.zeros(2))
+    assert frame["split"].tolist() == ["train", "id_val", "ood_val"]
 
 
 def test_shifts_of_several_classes_may_change_auroc(planted_features):

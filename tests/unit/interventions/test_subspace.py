@@ -1,97 +1,101 @@
-"""The planted hospital plane is found, and taking it out does what it must."""
+"""Ablation of the planted hospital plane does what it must, and controls do not."""
 
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.linalg
 
 from causalgrok.columns import COLUMNS
-from causalgrok.interventions.features import PROBE, SPLITS
-from causalgrok.interventions.logistic import Design, fit_logistic
-from causalgrok.interventions.probing import fit_probes
+from causalgrok.interventions.estimates import centred, control_erasers, estimate, hospital_erasers
+from causalgrok.interventions.features import PROBE, SPLITS, Features
 from causalgrok.interventions.settings import Measurement
-from causalgrok.interventions.subspace import ablate, ablate_subspace, orthonormal_basis
+from causalgrok.interventions.subspace import ablate_subspace
 from causalgrok.scoring import accuracy, auroc
 
-SETTINGS = Measurement(repeats=5)
+SETTINGS = Measurement(strengths=[0.0, 0.5, 1.0], repeats=4, refits=5, inlp_iterations=2)
+CASE = ["method", "space", "centred", "rank", "strength", "repeat"]
 
 
-def mean(frame, **where):
+def mean(frame, score="accuracy", **where):
     for column, value in where.items():
         frame = frame[frame[column] == value]
     assert len(frame)
-    return frame["accuracy"].mean()
-
-
-def test_planted_plane_is_recovered(planted_features):
-    # No slide effects: with a few slides a hospital these alone turn the rows by tens of degrees.
-    planted = planted_features(epochs=(0,), d=12, patches=400, hospital=0.7, slide=0.0)
-    probe = fit_probes(planted.features, 0, SETTINGS)["hospital"]
-    basis = orthonormal_basis(probe.raw_weight)
-    assert basis.shape == (12, 2)
-    assert np.degrees(scipy.linalg.subspace_angles(basis, planted.hospital_axes)).max() < 9
-
-
-def test_basis_is_that_of_scipy_and_drops_what_is_not_there():
-    rng = np.random.default_rng(0)
-    rows = rng.standard_normal((5, 3)) @ rng.standard_normal((3, 30))
-    rows -= rows.mean(axis=0)
-    basis = orthonormal_basis(rows)
-    reference = scipy.linalg.orth(rows.T, rcond=1e-6)
-    np.testing.assert_allclose(basis.T @ basis, np.eye(3), atol=1e-12)
-    np.testing.assert_allclose(basis @ basis.T, reference @ reference.T, atol=1e-12)
-    assert orthonormal_basis(np.zeros((3, 30))).shape == (30, 0)
-
-
-def test_full_ablation_leaves_nothing_along_the_rows(planted_features):
-    planted = planted_features()
-    values = planted.features.at(0, PROBE).astype(np.float64)
-    domains = planted.features.domains(PROBE)
-    probe = fit_probes(planted.features, 0, SETTINGS)["hospital"]
-    basis = orthonormal_basis(probe.raw_weight)
-    ablated = ablate(values, basis, 1.0)
-    assert np.mean(probe.predict(values) == domains) > 0.95
-    # All patches get the same logits: the probe answers one hospital.
-    assert len(np.unique(probe.predict(ablated))) == 1
-    np.testing.assert_allclose(ablated @ basis, 0, atol=1e-12)
-    np.testing.assert_allclose(ablate(values, basis, 0.5), (values + ablated) / 2, atol=1e-12)
-    # A probe fitted anew, where the rows span all that separates hospitals, finds little.
-    plane = ablate(values, planted.hospital_axes, 1.0)
-    refitted = fit_logistic(Design.of(plane), domains, C=1e-3)
-    assert np.mean(refitted.predict(plane) == domains) < 0.6
+    return frame[score].mean()
 
 
 def test_head_that_reads_the_plane_changes_and_an_orthogonal_one_does_not(planted_features):
     # Without an offset: uncentred ablation of features with one would move the threshold as well.
-    planted = {reads: planted_features(reads=reads, offset=0.0) for reads in ("both", "tumour")}
+    planted = {reads: planted_features(reads=reads, offset=0.0, epochs=(0,)) for reads in ("both", "tumour")}
     frames = {reads: ablate_subspace(one.features, SETTINGS) for reads, one in planted.items()}
-    where = {"split": "ood_test", "rank": 2}
+    where = {"split": "ood_test", "rank": 2, "space": "raw"}
     before = mean(frames["both"], **where, method="logistic", strength=0.0)
-    after = mean(frames["both"], **where, method="logistic", strength=1.0)
-    assert before < 0.6 and after > 0.8
-    assert abs(mean(frames["both"], **where, method="random", strength=1.0) - before) < 0.1
-    before = mean(frames["tumour"], **where, method="logistic", strength=0.0)
-    assert abs(mean(frames["tumour"], **where, method="logistic", strength=1.0) - before) < 0.05
+    assert before < 0.6
+    for method in ("logistic", "mean_difference", "leace", "inlp"):
+        where["centred"] = method == "leace"
+        if method != "leace":
+            assert mean(frames["both"], **where, method=method, strength=1.0) > 0.75
+        assert mean(frames["both"], "auroc", **where, method=method, strength=1.0) > 0.85
+        assert mean(frames["tumour"], "flip_fraction", **where, method=method, strength=1.0) < 0.1
+    for method in ("isotropic", "permuted", "permuted_mean"):
+        assert abs(mean(frames["both"], **where, method=method, strength=1.0) - before) < 0.1
 
 
-def test_table_agrees_with_ablated_features_and_its_zero_with_the_network(planted_features):
-    planted = planted_features(reads="both")
-    frame = ablate_subspace(planted.features, SETTINGS)
+def test_rows_are_every_case_on_every_split(planted_features):
+    frame = ablate_subspace(planted_features(epochs=(0,)).features, SETTINGS)
     assert list(frame.columns) == list(COLUMNS["subspace"])
-    assert len(frame) == 2 * 2 * 5 * len(SPLITS) * (1 + SETTINGS.repeats)
-    basis = orthonormal_basis(fit_probes(planted.features, 10, SETTINGS)["hospital"].raw_weight)
+    assert set(frame["split"]) == set(SPLITS) and not frame.duplicated([*CASE, "split"]).any()
+    expected = {"logistic": 12, "mean_difference": 12, "leace": 4, "inlp": 8}
+    expected |= {"matched": 16, "isotropic": 16, "permuted": 10, "permuted_mean": 10}
+    assert (frame.groupby("method").size() / len(SPLITS)).to_dict() == expected
+    inlp = frame[frame["method"] == "inlp"]
+    assert set(inlp["rank"]) == {1, 2, 3, 4} and set(inlp["strength"]) == {1.0}
+    full = frame[(frame["strength"] < 1) | ~frame["method"].isin(["logistic", "mean_difference", "leace", "inlp"])]
+    assert set(full["rank"]) == {2}
+
+
+def test_table_agrees_with_erased_features_and_its_zero_with_the_network(planted_features):
+    planted = planted_features(reads="both", epochs=(10,))
+    frame = ablate_subspace(planted.features, SETTINGS)
+    estimates = estimate(planted.features, 10, SETTINGS)
+    erasers = {(method, eraser.space, eraser.centred, 0): eraser for method, eraser in hospital_erasers(estimates)}
+    controls = control_erasers(estimates, rank=2, repeats=SETTINGS.repeats, refits=SETTINGS.refits, seed=0)
+    for method, repeat, eraser in controls:
+        erasers[method, "raw", False, repeat] = eraser
+        erasers[method, "raw", True, repeat] = centred(eraser, estimates.fitting.features.mean(axis=0))
     head = planted.features.head(10)
-    logistic = frame[(frame["epoch"] == 10) & (frame["method"] == "logistic")]
-    for row in logistic.itertuples():
-        values = planted.features.at(10, row.split).astype(np.float64)
-        logits = head.logits(ablate(values, basis[:, : row.rank], row.strength))
-        labels = planted.features.labels(row.split)
+    for row in frame.itertuples():
+        eraser = erasers[row.method, row.space, row.centred, row.repeat].leading(row.rank)
+        values, labels = planted.features.at(10, row.split).astype(np.float64), planted.features.labels(row.split)
+        logits = head.logits(eraser.erase(values, row.strength))
         assert row.accuracy == pytest.approx(accuracy(logits, labels), abs=1e-9)
         assert row.auroc == pytest.approx(auroc(logits, labels), abs=1e-6)
-    for (_, split), rows in frame[frame["strength"] == 0].groupby(["epoch", "split"]):
-        assert rows["accuracy"].nunique() == rows["auroc"].nunique() == 1
-        logits = head.logits(planted.features.at(10, split).astype(np.float64))
-        assert rows["accuracy"].iloc[0] == accuracy(logits, planted.features.labels(split))
+        flipped = np.mean(logits.argmax(axis=1) != head.logits(values).argmax(axis=1))
+        assert row.flip_fraction == pytest.approx(flipped, abs=1e-9)
+    zero = frame[frame["strength"] == 0]
+    assert (zero["flip_fraction"] == 0).all()
+    assert (zero.groupby("split")[["accuracy", "auroc"]].nunique() == 1).all(axis=None)
+
+
+def test_centring_moves_the_threshold_and_nothing_else(planted_features):
+    frame = ablate_subspace(planted_features(reads="both", epochs=(0,), offset=2.0).features, SETTINGS)
+    frame = frame[(frame["strength"] == 1) & (frame["space"] == "raw") & (frame["method"] != "leace")]
+    cases = ["method", "rank", "repeat", "split"]
+    pairs = frame.pivot(index=cases, columns="centred", values=["accuracy", "auroc"])
+    np.testing.assert_allclose(pairs["auroc", True], pairs["auroc", False], atol=1e-9)
+    assert (pairs["accuracy", True] - pairs["accuracy", False]).abs().max() > 0.05
+
+
+def test_more_classes_and_fewer_splits(planted_features):
+    planted = planted_features(epochs=(0,))
+    rng = np.random.default_rng(0)
+    planted.arrays["0/head.weight"] = rng.standard_normal((3, 24)).astype(np.float32)
+    planted.arrays["0/head.bias"] = np.zeros(3, dtype=np.float32)
+    for split in (*SPLITS, PROBE):
+        labels = planted.arrays[f"{split}/labels"]
+        planted.arrays[f"{split}/labels"] = np.where(rng.random(len(labels)) < 0.3, 2, labels)
+    names = [name for name in planted.arrays if "ood_val" not in name]
+    frame = ablate_subspace(Features.of(planted.arrays.__getitem__, names), SETTINGS)
+    assert set(frame["split"]) == {"train", "id_val", "ood_test"}
+    assert frame[["accuracy", "auroc", "flip_fraction"]].notna().all(axis=None)
 
 
 def test_controls_are_the_same_at_every_checkpoint_and_in_every_call(planted_features):
@@ -101,10 +105,18 @@ def test_controls_are_the_same_at_every_checkpoint_and_in_every_call(planted_fea
     pd.testing.assert_frame_equal(frame, ablate_subspace(planted_features(reads="both").features, SETTINGS))
 
 
-def test_collapsed_features_have_no_subspace(planted_features):
+@pytest.mark.parametrize("value", [1.0, 0.1])
+def test_collapsed_features_have_no_subspace(planted_features, value):
     planted = planted_features()
-    planted.arrays["10/probe/pooled"] = np.ones_like(planted.arrays["10/probe/pooled"])
+    planted.arrays["10/probe/pooled"] = np.full_like(planted.arrays["10/probe/pooled"], value)
     frame = ablate_subspace(planted.features, SETTINGS)
     assert set(frame["epoch"]) == {0}
     whole = ablate_subspace(planted_features(epochs=(0,)).features, SETTINGS)
     pd.testing.assert_frame_equal(frame, whole)  # column types too
+
+
+def test_nothing_at_all_is_an_empty_table(planted_features):
+    planted = planted_features(epochs=(0,))
+    planted.arrays["0/probe/pooled"] = np.ones_like(planted.arrays["0/probe/pooled"])
+    frame = ablate_subspace(planted.features, SETTINGS)
+    assert frame.empty and list(frame.columns) == list(COLUMNS["subspace"])

@@ -1,10 +1,11 @@
 import pytest
 import torch
-from torchvision.models import resnet18
+from torchvision.models import resnet18, resnet50
 
 from causalgrok.models.initialisation import scale_weights
 from causalgrok.models.registry import build_model
-from causalgrok.models.settings import ResNet18
+from causalgrok.models.resnet import ResNet
+from causalgrok.models.settings import OpenedResNet, ResNet18
 
 
 def total_norm(model: torch.nn.Module) -> float:
@@ -30,6 +31,32 @@ def test_equals_torchvision_with_the_same_weights():
     images = torch.randn(2, 3, 96, 96)
     with torch.no_grad():
         assert torch.equal(model(images), reference(images))
+
+
+@pytest.mark.parametrize(("depth", "reference"), [(18, resnet18), (50, resnet50)])
+def test_starts_as_torchvisions(depth, reference):
+    torch.manual_seed(2)
+    model = ResNet(classes=3, depth=depth)
+    torch.manual_seed(2)
+    expected = reference(num_classes=3).state_dict()
+    assert list(model.state_dict()) == list(expected)
+    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50])
+def test_features_of_every_depth_and_width(depth):
+    settings = OpenedResNet(depth=depth, width=4, classes=2)
+    model = ResNet(classes=2, depth=depth, width=4).eval()
+    with torch.no_grad():
+        stages = dict(model.stages(torch.randn(1, 3, 36, 36)))
+    assert stages["pooled"].shape == (1, settings.features)
+    assert model.fc.in_features == settings.features
+
+
+def test_zero_gains_leave_blocks_their_shortcut_alone():
+    model = ResNet(classes=2, depth=50, width=2, zero_init_last=True)
+    assert all((block.bn3.weight == 0).all() for block in (*model.layer1, *model.layer4))
+    assert not (model.layer1[0].bn2.weight == 0).any()
 
 
 def test_stages_end_in_what_the_head_reads():

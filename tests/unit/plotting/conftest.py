@@ -1,11 +1,19 @@
 """Studies to draw figures of."""
 
 import functools
+import warnings
 
 import pytest
 from synthetic_study import study_tables
 
 from causalgrok.plotting import draw
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,17 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from synthetic_interventions import CHECKPOINTS, at, intervention_tables, scores
+from synthetic_verdicts import planted_tables, reliance, verdicts
 
 from causalgrok.columns import COLUMNS, RUN
 from causalgrok.interventions.features import STAGES
 
-CHECKPOINTS = (0, 1, 4, 16, 64, 256, 1024, 3000)
-COUNTS = (0, 4, 8, 16, 32, 64, 128, 256)
-REPEATS = 5
-TABLES = ("metrics", "dynamics", "geometry", "outcomes", "probing", "subspace", "steering", "neurons")
+TABLES = (
+    *("metrics", "dynamics", "geometry", "outcomes", "checkpoints", "probing", "subspace", "steering", "neurons"),
+    *("counterfactual", "renormalisation", "erasure", "concentration", "verdicts"),
+)
+"""The tables whose rows are of a run."""
 
 
 def study_tables(
@@ -23,7 +26,10 @@ def study_tables(
     for run in itertools.product(tasks, recipes, sizes, seeds):
         for table, of_run in run_tables(random, run[1], run[2], evaluations).items():
             rows[table] += [dict(zip(RUN, run, strict=True)) | row for row in of_run]
-    return {table: pd.DataFrame(content)[[*RUN, *COLUMNS[table]]] for table, content in rows.items()}
+    tables = {table: pd.DataFrame(content)[list(RUN | COLUMNS[table])] for table, content in rows.items()}
+    # What is said about many runs has no column that names one.
+    many = {"reliance": list(reliance(random, len(tables["outcomes"])))} | planted_tables()
+    return tables | {table: pd.DataFrame(content, columns=list(COLUMNS[table])) for table, content in many.items()}
 
 
 def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) -> dict[str, list[dict]]:
@@ -79,18 +85,13 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
         "geometry": geometry,
         "outcomes": [outcomes],
         "probing": list(probing(random, favoured)),
-        "subspace": list(subspace(random, level)),
-        "steering": list(steering(random, level, favoured)),
-        "neurons": list(neurons(random, level, favoured)),
+        "checkpoints": [
+            {"name": name, "epoch": epoch}
+            for name, epoch in {"init": 0, "memorised": 16, "selected": 64, "final": 3000}.items()
+        ],
+        "verdicts": list(verdicts(random, favoured)),
+        **intervention_tables(random, level, favoured),
     }
-
-
-def at(epoch, split):
-    return {"epoch": epoch, "split": split}
-
-
-def scores(accuracy, auroc=None):
-    return {"accuracy": accuracy, "auroc": accuracy + 0.05 if auroc is None else auroc}
 
 
 def probing(random, favoured):
@@ -114,41 +115,3 @@ def probing(random, favoured):
                 "n_fit": 1000,
                 "n_test": 500,
             }
-
-
-def subspace(random, level):
-    for epoch, split, strength in itertools.product(
-        (0, 3000), ("id_val", "ood_val", "ood_test"), (0, 0.25, 0.5, 0.75, 1)
-    ):
-        common = at(epoch, split) | {"strength": float(strength)}
-        for rank in (1, 2):
-            drop = 0.04 * rank * strength
-            yield common | {"method": "logistic", "rank": rank, "repeat": 0} | scores(level - drop)
-            for repeat in range(REPEATS):
-                small = random.normal(0, 0.01) * strength
-                yield common | {"method": "random", "rank": rank, "repeat": repeat} | scores(level - small)
-
-
-def steering(random, level, favoured):
-    cosine = random.uniform(0.05, 0.6)
-    for epoch, split, alpha in itertools.product((0, 3000), ("id_val", "ood_val", "ood_test"), range(-3, 4)):
-        common = at(epoch, split) | {"stage": "pooled", "alpha": float(alpha)}
-        response = -0.02 * alpha if favoured else -0.008 * alpha**2
-        moved = random.normal(level + response, 0.004 * abs(alpha))
-        yield common | {"direction": "hospital", "cosine": cosine, "repeat": 0} | scores(moved)
-        for repeat in range(REPEATS):
-            moved = level - 0.002 * alpha**2 + random.normal(0, 0.004) * alpha
-            yield common | {"direction": "random", "cosine": 0.01, "repeat": repeat} | scores(moved)
-
-
-def neurons(random, level, favoured):
-    for epoch, split, k in itertools.product((0, 3000), ("id_val", "ood_val", "ood_test"), COUNTS):
-        common = at(epoch, split) | {"k": k}
-        lost = 0.1 * k / 256
-        for selection in ("hospital", "tumour"):
-            extra = (0.03 if favoured else 0.01) * (0 < k <= 128) + 0.02 * (selection == "tumour") * (k > 0)
-            moved = level - lost - extra + random.normal(0, 0.01) * (k > 0)
-            yield common | {"selection": selection, "repeat": 0} | scores(moved)
-        for repeat in range(REPEATS):
-            moved = level - lost + random.normal(0, 0.012) * (k > 0)
-            yield common | {"selection": "random", "repeat": repeat} | scores(moved)

@@ -64,8 +64,10 @@ def test_a_missing_table_is_named(spec, tables):
 @pytest.mark.parametrize("spec", FIGURES.values(), ids=list(FIGURES))
 def test_a_missing_column_is_named(spec, tables):
     for table in spec.tables:
-        without = tables[table].drop(columns=["recipe"])
-        with pytest.raises(ValueError, match=rf"table {table}: missing columns \['recipe'\]"):
+        # Tables about many runs have no column of one.
+        column = "recipe" if "recipe" in tables[table] else tables[table].columns[0]
+        without = tables[table].drop(columns=[column])
+        with pytest.raises(ValueError, match=rf"table {table}: missing columns \['{column}'\]"):
             draw(spec.name, tables | {table: without})
 
 

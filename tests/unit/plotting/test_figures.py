@@ -1,91 +1,25 @@
 """The figures: what is drawn is what the tables say."""
 
 import hashlib
-import itertools
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from figure_parts import BLUE, RED, bands, legend, lines, overlapping, panel, rows
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 from scipy import stats
-from synthetic_study import CHECKPOINTS, study_tables
+from synthetic_interventions import CHECKPOINTS
+from synthetic_study import study_tables
 
 from causalgrok.interventions.features import STAGES
-from causalgrok.interventions.steering import UNDEFINED_COSINE
 from causalgrok.plotting import FIGURES, draw, style
-from causalgrok.plotting.interventions import interventions_per_run
 
 EACH = pytest.mark.parametrize("name", list(FIGURES))
-BLUE, RED = "#0072b2", "#d55e00"
-
-
-@pytest.fixture(autouse=True)
-def no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-
-
-def panel(figure: Figure, title: str):
-    """The panel whose title holds every word of `title`."""
-    found = [axes for axes in figure.axes if all(word in axes.get_title("left") for word in title.split())]
-    assert len(found) == 1, [axes.get_title("left") for axes in figure.axes]
-    return found[0]
-
-
-def lines(axes, width=None, colour=None):
-    return [
-        line
-        for line in axes.lines
-        if len(line.get_xdata()) > 2
-        and (width is None or line.get_linewidth() == width)
-        and (colour is None or to_hex(line.get_color()) == colour)
-    ]
-
-
-def bands(axes):
-    """Bands drawn in a panel: {(x, low, high), ...} each."""
-    return [band.get_paths()[0].vertices for band in axes.collections if band.get_paths()]
-
-
-def legend(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.legends[0].get_texts()]
-
-
-def rows(frame: pd.DataFrame, **values) -> pd.DataFrame:
-    for column, value in values.items():
-        frame = frame[frame[column] == value]
-    return frame
-
-
-def overlapping(figure: Figure) -> list[str]:
-    """Pairs of texts that run into each other, and texts that leave the figure."""
-    with mpl.rc_context(style.CONTEXT):
-        figure.draw_without_rendering()
-        axes = [axes for axes in figure.axes if axes.get_visible()]
-        texts = [axes._left_title for axes in axes] + [text for key in figure.legends for text in key.get_texts()]
-        for axis in (axis for panel in axes for axis in (panel.xaxis, panel.yaxis)):
-            # The ticks that are drawn; get_ticklabels also has those beyond the limits.
-            texts += [axis.label, *(tick.label1 for tick in axis._update_ticks() if axis is axis.axes.xaxis)]
-        boxes = [
-            (text.get_text(), text.get_window_extent()) for text in texts if text.get_visible() and text.get_text()
-        ]
-    bad = [
-        f"{one} | {two}"
-        for (one, box), (two, other) in itertools.combinations(boxes, 2)
-        if min(box.x1, other.x1) - max(box.x0, other.x0) > 1 and min(box.y1, other.y1) - max(box.y0, other.y0) > 1
-    ]
-    edge = figure.bbox
-    return bad + [
-        text for text, box in boxes if box.x0 < -1 or box.y0 < -1 or box.x1 > edge.x1 + 1 or box.y1 > edge.y1 + 1
-    ]
 
 
 @EACH
@@ -125,6 +59,7 @@ def unequal(tables):
     return {
         table: frame[~((frame["recipe"] == "standard") & ((frame["n"] == 300) | (frame["seed"] == 2)))]
         for table, frame in tables.items()
+        if "recipe" in frame
     }
 
 
@@ -230,143 +165,6 @@ def test_peak_accuracy_shows_runs_means_threshold_and_chance(tables):
         np.testing.assert_allclose(means[RED], expected["grokking"])
         np.testing.assert_allclose(means[BLUE], expected["standard"])
     assert "oracle" in figure.axes[0].get_title("left")
-
-
-# Interventions
-
-
-def test_steering_averages_repeats_within_a_run_and_then_runs(tables, drawn):
-    figure = drawn("steering")
-    assert len(figure.axes) == 8
-    axes = panel(figure, "Activation steering OOD test hospital, n = 1000")
-    final = rows(tables["steering"], recipe="grokking", n=1000, split="ood_test", epoch=3000)
-    (target,) = [line for line in lines(axes, colour=RED) if line.get_linestyle() == "-"]
-    expected = rows(final, direction="hospital").groupby("alpha")["accuracy"].mean()
-    np.testing.assert_allclose(target.get_ydata(), expected)
-    (control,) = [line for line in lines(axes, colour=RED) if line.get_linestyle() == "--"]
-    per_run = rows(final, direction="random").groupby(["alpha", "seed"])["accuracy"].mean().unstack()
-    np.testing.assert_allclose(control.get_ydata(), per_run.mean(axis=1))
-    low = stats.t.interval(0.95, 2, per_run.mean(axis=1), per_run.sem(axis=1))[0]
-    ends = np.vstack(bands(axes))
-    assert all(
-        np.isclose(ends[ends[:, 0] == alpha, 1], end).any() for alpha, end in zip(per_run.index, low, strict=True)
-    )
-
-
-def test_steering_shows_ablation_at_full_rank(tables, drawn):
-    axes = panel(drawn("steering"), "Subspace ablation OOD validation hospital, n = 300")
-    final = rows(tables["subspace"], recipe="standard", n=300, split="ood_val", epoch=3000, rank=2, method="logistic")
-    (target,) = [line for line in lines(axes, colour=BLUE) if line.get_linestyle() == "-"]
-    np.testing.assert_allclose(target.get_ydata(), final.groupby("strength")["accuracy"].mean())
-
-
-def test_full_rank_is_the_classifiers_not_the_controls(small):
-    subspace = small["subspace"]
-    more = subspace[(subspace["method"] == "random") & (subspace["rank"] == 2)].assign(rank=3, accuracy=0.0)
-    figure = draw("steering", small | {"subspace": pd.concat([subspace, more])})
-    assert min(line.get_ydata().min() for axes in figure.axes for line in lines(axes)) > 0.4
-
-
-def test_per_run_has_a_line_a_run_coloured_by_seed(tables):
-    one = {table: rows(frame, n=1000) for table, frame in tables.items()}
-    figure = draw("interventions_per_run", one)
-    assert [axes.get_title("left") for axes in figure.axes] == [
-        "Subspace ablation\ngrokking (3 runs)",
-        "Subspace ablation\nstandard (3 runs)",
-        "Activation steering\ngrokking (3 runs)",
-        "Activation steering\nstandard (3 runs)",
-    ]
-    for axes in figure.axes:
-        coloured = lines(axes, 1.2)
-        assert len(coloured) == len({line.get_color() for line in coloured}) == 3
-        assert len(lines(axes, style.THIN)) == 3
-    final = rows(one["steering"], recipe="standard", split="ood_test", epoch=3000, direction="hospital", seed=1)
-    assert any(np.allclose(line.get_ydata(), final["accuracy"]) for line in lines(figure.axes[3], 1.2))
-    assert legend(figure)[:3] == ["seed 0", "seed 1", "seed 2"]
-
-
-def test_per_run_is_coloured_by_size_where_there_are_several(drawn):
-    figure = drawn("interventions_per_run")
-    assert legend(figure)[:2] == ["n = 300", "n = 1000"]
-    coloured = lines(figure.axes[0], 1.2)
-    assert len(coloured) == 6
-    assert len({line.get_color() for line in coloured}) == 2
-    assert "(6 runs)" in figure.axes[0].get_title("left")
-
-
-def test_a_run_whose_steering_sign_is_undefined_is_dotted(small):
-    steering = small["steering"]
-    hospital = steering["direction"] == "hospital"
-    for cosine, dotted in ((0.09, 1), (0.11, 0)):
-        frame = steering.assign(cosine=steering["cosine"].where(~hospital, cosine))
-        figure = draw("interventions_per_run", small | {"steering": frame})
-        assert sum(line.is_dashed() for axes in figure.axes for line in lines(axes, 1.2)) == dotted
-        assert any("undefined" in label for label in legend(figure)) == bool(dotted)
-
-
-def test_runs_without_a_sign_are_left_out_of_the_mean_response():
-    signed = study_tables(recipes=("standard",))
-    tables = dict(signed)
-    lost = (tables["steering"]["seed"] == 0) & (tables["steering"]["direction"] == "hospital")
-    tables["steering"] = tables["steering"].assign(cosine=tables["steering"]["cosine"].mask(lost, 0.05))
-    without = {name: frame[frame["seed"] != 0] for name, frame in signed.items()}
-
-    def response(tables) -> np.ndarray:
-        panel = draw("steering", tables).axes[1]
-        return next(line.get_ydata() for line in panel.lines if line.get_linestyle() == "-")
-
-    np.testing.assert_allclose(response(tables), response(without))
-    assert not np.allclose(response(signed), response(without))
-
-
-def test_the_sign_is_undefined_where_steering_says_so():
-    assert interventions_per_run.__wrapped__.__kwdefaults__["undefined"] == UNDEFINED_COSINE
-
-
-# Neurons
-
-
-def test_neurons_draws_the_three_selections_over_k(tables, drawn):
-    figure = drawn("neurons")
-    assert len(figure.axes) == 8
-    axes = panel(figure, "standard (3 runs) OOD test hospital, n = 300")
-    curves = lines(axes, 1.2)
-    final = rows(tables["neurons"], recipe="standard", n=300, split="ood_test", epoch=3000)
-    expected = final.groupby(["selection", "k"])["accuracy"].mean()
-    assert len(curves) == 3
-    for selection in ("hospital", "random", "tumour"):
-        assert any(np.allclose(line.get_ydata(), expected[selection]) for line in curves)
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "4", "8", "16", "32", "64", "128", "256"]
-
-
-def test_neurons_per_seed_is_the_extra_drop_over_random(tables, drawn):
-    figure = drawn("neurons_per_seed")
-    axes = panel(figure, "OOD test hospital, n = 1000")
-    points = axes.collections[0].get_offsets()
-    final = rows(tables["neurons"], n=1000, split="ood_test", epoch=3000, k=64)
-    expected, spread = [], []
-    for recipe in ("grokking", "standard"):
-        for seed in (0, 1, 2):
-            run = rows(final, recipe=recipe, seed=seed)
-            random = rows(run, selection="random")["accuracy"].to_numpy()
-            expected.append(random.mean() - rows(run, selection="hospital")["accuracy"].item())
-            spread.append(np.percentile(random.mean() - random, [2.5, 97.5]))
-    np.testing.assert_allclose(points[:, 1], expected)
-    np.testing.assert_allclose(points[:, 0], [0, 1, 2, 4, 5, 6])
-    bars = [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in axes.patches]
-    np.testing.assert_allclose(bars, spread, atol=1e-12)
-
-
-@pytest.mark.parametrize(("asked", "shown"), [(64, 64), (100, 128), (96, 128), (1000, 256), (1, 4)])
-def test_neurons_per_seed_takes_the_nearest_k(small, asked, shown):
-    figure = draw("neurons_per_seed", small, k=asked)
-    assert f"K = {shown} " in figure.axes[0].get_ylabel()
-
-
-def test_neurons_per_seed_takes_a_k_that_every_run_has(tables):
-    neurons = tables["neurons"]
-    narrow = neurons[(neurons["n"] == 1000) | (neurons["k"] <= 32)]
-    assert "K = 32 " in draw("neurons_per_seed", {"neurons": narrow}).axes[0].get_ylabel()
 
 
 # Probing

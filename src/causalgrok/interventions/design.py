@@ -1,0 +1,95 @@
+"""Features made ready for many linear classifiers: standardised, and rotated onto their principal axes.
+
+L2 penalty and loss of a classifier do not change when features are rotated, so they are rotated once, onto min(n, d)
+axes, along which they are uncorrelated. For a classifier that may not read some directions of the features these are
+taken out of the coordinates, which is cheaper than to begin anew.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+_CONSTANT = 1e-7
+"""A channel whose standard deviation is below this fraction of its largest value is constant but for rounding."""
+
+_ABSENT = 1e-6
+"""What is left of a unit vector below which nothing is left but rounding."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """Fitting features, standardised and rotated onto their principal axes."""
+
+    coordinates: np.ndarray
+    """(n, r) standardised features along the axes, r <= min(n, d)."""
+
+    covariance: np.ndarray
+    """(r,) variances of the coordinates where they are uncorrelated, else their covariance (r, r)."""
+
+    axes: np.ndarray
+    """(d, r) orthonormal but for rows of constant channels, which are zero."""
+
+    mean: np.ndarray
+    """(d,) mean of the features."""
+
+    scale: np.ndarray
+    """(d,) their standard deviation; 1 for a constant channel."""
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> "Design":
+        """Prepare features (n, d).
+
+        Raises:
+            ValueError: a feature is not finite.
+        """
+        if not np.isfinite(features).all():
+            raise ValueError("features are not finite: the network diverged; leave this checkpoint out")
+        features = features.astype(np.float64)
+        mean, scale = features.mean(axis=0), features.std(axis=0)
+        constant = scale <= _CONSTANT * np.abs(features).max(axis=0)
+        scale[constant] = 1.0
+        standard = (features - mean) / scale
+        standard[:, constant] = 0.0
+        if standard.shape[1] <= standard.shape[0]:
+            axes = np.linalg.eigh(standard.T @ standard)[1]
+            axes[constant] = 0.0
+            coordinates = standard @ axes
+            return cls(coordinates, np.mean(coordinates**2, axis=0), axes, mean, scale)
+        values, left = np.linalg.eigh(standard @ standard.T)
+        # An axis that carries less than 1e-7 of the largest singular value cannot move a probability.
+        kept = values > 1e-14 * values[-1]
+        coordinates = left[:, kept] * np.sqrt(values[kept])
+        axes = standard.T @ (left[:, kept] / np.sqrt(values[kept]))
+        return cls(coordinates, np.mean(coordinates**2, axis=0), axes, mean, scale)
+
+    @property
+    def live(self) -> np.ndarray:
+        """Which channels (d,) are not constant."""
+        return self.axes.any(axis=1)
+
+    def without(self, directions: np.ndarray) -> "Design":
+        """The design of a classifier that may not read some directions.
+
+        Its logits ``h w^T`` have ``w v = 0`` for every v of `directions` (d, q): these are the linear classifiers of
+        features from which a projection with these right factors was taken out. Mean, scale and hence the penalty stay
+        those of the features as they are.
+        """
+        # In standardised coordinates w v = (w * scale) (v / scale).
+        vectors, values, _ = np.linalg.svd(directions / self.scale[:, None], full_matrices=False)
+        unread = vectors[:, values > _ABSENT * values.max(initial=0.0)]
+        overlap = self.axes.T @ unread
+        left, cosines, _ = np.linalg.svd(overlap, full_matrices=False)
+        remaining = np.sqrt(np.clip(1 - cosines**2, 0, None))
+        remaining[remaining < _ABSENT] = 0.0
+        # The axes lose the directions and are made orthonormal again; coordinates keep what remains of every axis.
+        stretch = np.divide(1, remaining, out=np.zeros_like(remaining), where=remaining > 0)
+        axes = self.axes - unread @ overlap.T
+        axes = axes + (axes @ left) * (stretch - 1) @ left.T
+        lost = left * (1 - remaining)
+        shrink = np.eye(len(left)) - lost @ left.T
+        covariance = shrink @ (
+            self.covariance[:, None] * shrink if self.covariance.ndim == 1 else self.covariance @ shrink
+        )
+        return replace(
+            self, coordinates=self.coordinates - (self.coordinates @ left) @ lost.T, covariance=covariance, axes=axes
+        )

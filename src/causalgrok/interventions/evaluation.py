@@ -1,0 +1,35 @@
+"""How good a network is, from its cached features: the table `metrics` of a network that was trained elsewhere."""
+
+import numpy as np
+import pandas as pd
+
+from causalgrok.columns import COLUMNS
+from causalgrok.interventions.features import Features
+from causalgrok.interventions.scoring import double
+from causalgrok.scoring import accuracy, auroc
+
+
+def evaluate_heads(features: Features) -> pd.DataFrame:
+    """Evaluate every checkpoint on every split that there is.
+
+    Returns:
+        The columns of the table `metrics`: cross-entropy as loss, and no optimiser steps, which nobody knows.
+    """
+    rows = []
+    for epoch in features.epochs:
+        head = double(features.head(epoch))
+        for split in features.splits:
+            logits, labels = head.logits(features.at(epoch, split)), features.labels(split)
+            losses = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]
+            rows.append(
+                {
+                    "epoch": epoch,
+                    "step": 0,
+                    "split": split,
+                    "loss": losses.mean(),
+                    "accuracy": accuracy(logits, labels),
+                    "auroc": auroc(logits, labels),
+                    "zero_loss_fraction": np.mean(losses == 0) if split == "train" else np.nan,
+                }
+            )
+    return pd.DataFrame(rows, columns=list(COLUMNS["metrics"]))

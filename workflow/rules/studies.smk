@@ -1,0 +1,86 @@
+"""What a study is made of: its runs, tables and figures, and the functions that ask for them."""
+
+
+def runs_of_study(study):
+    return inspected_runs if study == INSPECT else settings.studies[study].all_runs()
+
+
+def collected_tables(study):
+    """The tables of single runs that a study stacks; somebody else's networks have no training to look at."""
+    if study == INSPECT:
+        return [table for table in RUN_TABLES if table != "dynamics"]
+    return settings.studies[study].tables
+
+
+def tables_of(study):
+    return with_derived(collected_tables(study)) if study == INSPECT else settings.studies[study].all_tables
+
+
+def figures_of(study):
+    return drawable(tables_of(study)) if study == INSPECT else settings.studies[study].drawn
+
+
+def run_tables(wildcards):
+    return [f"<results>/runs/{run.folder}/{wildcards.table}.parquet" for run in runs_of_study(wildcards.study)]
+
+
+def study_runs(wildcards):
+    return [list(run) for run in runs_of_study(wildcards.study)]
+
+
+def study_figures(study):
+    """The figures of a study as SVG, after the patches of its datasets and what counterfactuals made of them."""
+    datasets = dict.fromkeys(dataset_of(run.task) for run in runs_of_study(study))
+    patches = [f"<data>/{dataset}/patches.svg" for dataset in datasets]
+    if "counterfactual" in tables_of(study):
+        patches += [f"<data>/{dataset}/restaining.svg" for dataset in datasets]
+    return [*patches, *(f"<results>/{study}/figures/{figure}.svg" for figure in figures_of(study))]
+
+
+def study_tables(study):
+    return [f"<results>/{study}/tables/{table}.parquet" for table in tables_of(study)]
+
+
+def figures_of_study(wildcards):
+    return study_figures(wildcards.study)
+
+
+def tables_of_study(wildcards):
+    return study_tables(wildcards.study)
+
+
+def planted_settings(wildcards):
+    return settings.studies[wildcards.study].planted.model_dump(mode="json")
+
+
+def report_targets(wildcards, input):
+    return list(input.figures)
+
+
+def report_config(wildcards):
+    """What the nested Snakemake must know to find one study; other studies' edits leave its report alone."""
+    if wildcards.study == INSPECT:
+        chosen = {"checkpoints", "images", "held_out", "image_size"}
+        return settings.model_dump(mode="json", include=chosen)
+    runs = settings.studies[wildcards.study].runs
+    tasks = {part.task: settings.tasks[part.task] for part in runs}
+    chosen = {
+        "studies": {wildcards.study},
+        "tasks": set(tasks),
+        "recipes": {recipe for part in runs for recipe in part.recipes},
+        "datasets": {task.dataset for task in tasks.values()},
+        "measurements": {task.measurement for task in tasks.values()},
+    }
+    return settings.model_dump(mode="json", include=chosen)
+
+
+def study_targets(study):
+    """Everything of one study: its tables, figures, provenance and report."""
+    provenance = [f"<results>/runs/{run.folder}/run.json" for run in runs_of_study(study)]
+    return [*study_tables(study), *provenance, *study_figures(study), f"<results>/{study}/report.html"]
+
+
+def inspect_targets(wildcards):
+    if not inspection:
+        sys.exit("inspect: nothing to inspect; give --config checkpoints=FOLDER images=TABLE")
+    return study_targets(INSPECT)
