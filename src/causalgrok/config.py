@@ -201,6 +201,9 @@ class Config(Settings):
     image_size: Positive | None = None
     """Pixels a side to which the images of `inspect` are averaged down; empty: as they are."""
 
+    measurement: Name = "full"
+    """How the networks of `inspect` are measured: a key of `measurements`."""
+
     save_seconds: Positive = 60
     """Time between saves of the state that a killed training resumes from; another value reruns nothing."""
 
@@ -292,12 +295,13 @@ def _names(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
 
     for i, study in enumerate(config.build):
         yield from unknown(("build", i), study, "studies")
+    yield from unknown(("measurement",), config.measurement, "measurements")
     for name, task in config.tasks.items():
         yield from unknown(("tasks", name, "dataset"), task.dataset, "datasets")
         yield from unknown(("tasks", name, "measurement"), task.measurement, "measurements")
-    for kind in ("datasets", "studies"):
+    for kind in ("datasets", "studies", "tasks"):
         for name in getattr(config, kind):
-            if name in RESERVED:
+            if name in (RESERVED if kind != "tasks" else {"inspect"}):
                 yield (kind, name), f"{name!r} is taken by the workflow; choose another name"
     for name, study in config.studies.items():
         for i, runs in enumerate(study.runs):

@@ -18,7 +18,6 @@ NAME = "inspect"
 """The task, dataset and study that inspected networks stand under."""
 
 _SEED = re.compile(r"(?:^|_)seed_?(\d+)(?=_|$)")
-_EPOCH_WORD = re.compile(r"(?:^|_)(?:epoch|ep|step|iter|checkpoint|ckpt|e)$")
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,9 @@ def plan_inspection(config: Config) -> Inspection | None:
 
 
 def _recipe_and_seed(network: str) -> tuple[str, int]:
-    """``grokking_seed3_epoch`` is seed 3 of recipe ``grokking``; without a seed it is seed 0."""
+    """``grokking_seed3`` is seed 3 of recipe ``grokking``; without a seed it is seed 0."""
     found = _SEED.search(network)
-    recipe = _SEED.sub("", network, count=1)
-    recipe = _EPOCH_WORD.sub("", recipe).strip("_")
+    recipe = _SEED.sub("", network, count=1).strip("_")
     if not recipe or not recipe[0].isalpha():
         recipe = f"network_{recipe}".rstrip("_")
     return recipe, int(found.group(1)) if found else 0

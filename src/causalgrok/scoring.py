@@ -20,22 +20,27 @@ def auroc(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     classes = logits.shape[-1]
     if classes == 2:
-        return _area(logits[..., 1] - logits[..., 0], labels == 1)
+        return area_under_curve(logits[..., 1] - logits[..., 0], labels == 1)
     areas = []
     for label in range(classes):
         others = np.delete(logits, label, axis=-1)
-        areas.append(_area(logits[..., label] - np.logaddexp.reduce(others, axis=-1), labels == label))
+        areas.append(area_under_curve(logits[..., label] - np.logaddexp.reduce(others, axis=-1), labels == label))
     return np.mean(areas, axis=0)
 
 
-def _area(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
+def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     """AUROC (...) of scores (..., n) for the examples that `positive` (n,) marks against the others."""
     if positive.all() or not positive.any():
         return np.full(scores.shape[:-1], np.nan)[()]
     flat = scores.reshape(-1, scores.shape[-1])
-    above, below = np.sort(flat[:, positive]), np.sort(flat[:, ~positive])
-    won = [np.searchsorted(low, high, "left").sum() for low, high in zip(below, above, strict=True)]
-    not_lost = [np.searchsorted(low, high, "right").sum() for low, high in zip(below, above, strict=True)]
-    areas = (np.array(won) + np.array(not_lost)) / (2 * above.shape[1] * below.shape[1])
-    areas[np.isnan(flat).any(axis=1)] = np.nan
+    order = np.argsort(flat, axis=1)
+    ordered = np.take_along_axis(flat, order, axis=1)
+    positives = int(positive.sum())
+    rank_sums = positive[order] @ np.arange(1.0, flat.shape[1] + 1)
+    won = rank_sums - positives * (positives + 1) / 2
+    for row in np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1)):
+        low, high = np.sort(flat[row, ~positive]), flat[row, positive]
+        won[row] = (np.searchsorted(low, high, "left").sum() + np.searchsorted(low, high, "right").sum()) / 2
+    areas = won / (positives * (flat.shape[1] - positives))
+    areas[np.isnan(ordered[:, -1])] = np.nan
     return areas.reshape(scores.shape[:-1])[()]

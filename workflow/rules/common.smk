@@ -12,7 +12,6 @@ from causalgrok.data.splits import EVALUATION_SPLITS
 from causalgrok.devices import gpu_visible, resolve_device
 from causalgrok.inspection import NAME as INSPECT
 from causalgrok.inspection import plan_inspection
-from causalgrok.interventions.settings import Measurement
 from causalgrok.models.registry import MODULES
 from causalgrok.planted import CASES
 from causalgrok.plotting import FIGURES
@@ -194,9 +193,8 @@ def gpu_of_task(wildcards):
 
 
 def measurement_settings(wildcards):
-    if wildcards.task == INSPECT:
-        return Measurement().model_dump(mode="json")
-    return settings.measurements[settings.tasks[wildcards.task].measurement].model_dump(mode="json")
+    name = settings.measurement if wildcards.task == INSPECT else settings.tasks[wildcards.task].measurement
+    return settings.measurements[name].model_dump(mode="json")
 
 
 def kept_epochs(wildcards):

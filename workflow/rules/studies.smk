@@ -60,7 +60,7 @@ def report_targets(wildcards, input):
 def report_config(wildcards):
     """What the nested Snakemake must know to find one study; other studies' edits leave its report alone."""
     if wildcards.study == INSPECT:
-        chosen = {"checkpoints", "images", "held_out", "image_size"}
+        chosen = {"checkpoints", "images", "held_out", "image_size", "measurement", "measurements"}
         return settings.model_dump(mode="json", include=chosen)
     runs = settings.studies[wildcards.study].runs
     tasks = {part.task: settings.tasks[part.task] for part in runs}

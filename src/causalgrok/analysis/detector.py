@@ -12,8 +12,9 @@ Delta_S = sigma_E - sigma_S, the room that is left Delta_T = T_R - sigma_E. It n
   evaluations, r their lag-1 autocorrelation with its small-sample bias taken out (Marriott & Pope 1954), and never less
   than one. A plateau that still rises has a high r and a low sigma_E.
 - alpha_1 is the first evaluation from which test accuracy stays in the plateau until the end. A single checkpoint
-  scatters about the plateau's mean, so staying means: its running median, which a spike of two evaluations does not
-  move, does not fall more than `noise` standard deviations of the plateau below sigma_E.
+  scatters about the plateau's mean, and the mean is approached slowly, so staying means: the running median of test
+  accuracy, which a spike of two evaluations does not move, falls below sigma_E by no more than `noise` standard
+  deviations of the plateau, or by no more than the share `tolerance` of Delta_S, whichever is more.
 - Grokked: Delta_S >= delta, alpha_1 / alpha_0 >= rho and S >= support * (alpha_1 - alpha_0); Delta_T is reported. A run
   that has not grokked is censored at its last step.
 """
@@ -119,18 +120,17 @@ def detect(
     plateau = test[start:]
     mean, error, spread = plateau.mean(), mean_error(plateau), plateau.std(ddof=1)
     sigma_e = mean - settings.errors * error
-    smooth = running_median(test, settings.median)
-    outside = np.flatnonzero(smooth < sigma_e - settings.noise * spread - _ROUNDING)
-    entered = outside[-1] + 1 if len(outside) else 0
-    alpha_1 = steps[entered] if entered < len(steps) else np.nan
     reached = np.flatnonzero(train >= settings.train_converged)
     converged = reached[0] if len(reached) else None
-    alpha_0 = sigma_s = alpha_0_test = np.nan
-    if converged is not None:
-        alpha_0 = steps[converged]
-        sigma_s = max(test[: converged + 1].max(), chance)
-        low = np.flatnonzero(smooth[:entered] <= sigma_s)
-        alpha_0_test = steps[low[-1]] if entered > converged and len(low) and low[-1] >= converged else np.nan
+    alpha_0 = np.nan if converged is None else steps[converged]
+    sigma_s = np.nan if converged is None else max(test[: converged + 1].max(), chance)
+    smooth = running_median(test, settings.median)
+    short = np.fmax(settings.noise * spread, settings.tolerance * (sigma_e - sigma_s))
+    outside = np.flatnonzero(smooth < sigma_e - short - _ROUNDING)
+    entered = outside[-1] + 1 if len(outside) else 0
+    alpha_1 = steps[entered] if entered < len(steps) else np.nan
+    low = np.flatnonzero((smooth <= sigma_s) & (steps >= alpha_0) & (np.arange(len(steps)) < entered))
+    alpha_0_test = steps[low[-1]] if len(low) else np.nan
     decline, decline_step = _decline(steps, test, start, settings)
     found = {
         "alpha_0": float(alpha_0),

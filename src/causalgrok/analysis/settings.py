@@ -36,6 +36,10 @@ class DetectorSettings(Settings):
     errors: Annotated[Number, Field(gt=0)] = 2.0
     """Standard errors by which sigma_E lies below the plateau's mean."""
 
+    tolerance: Annotated[Number, Field(ge=0, lt=1)] = 0.1
+    """Share of Delta_S below sigma_E that still is in the plateau: test accuracy creeps towards its limit long after
+    the jump, and where checkpoints hardly scatter, alpha_1 would be the end of the creeping."""
+
     noise: Annotated[Number, Field(gt=0)] = 4.0
     """Standard deviations that count as noise: of a checkpoint below sigma_E, of an earlier mean above the plateau's.
     Many checkpoints are looked at, so 2 would be too few."""

@@ -65,7 +65,7 @@ def synthetic_curve(label: Label, rng: Generator, *, scatter: Scatter = "ordinar
         test = start + _rise(steps, memorised, 0.15) * room * rng.uniform(0, 0.7)
     elif label == "grokked":
         turn = memorised * 10 ** rng.uniform(0.9, 1.3)
-        test = start + _rise(steps, turn, rng.uniform(0.02, 0.05)) * max(0.25, room * rng.uniform(0.5, 1))
+        test = start + _rise(steps, turn, rng.uniform(0.02, 0.12)) * max(0.25, room * rng.uniform(0.5, 1))
     elif label == "semi_grokked":
         small = rng.random() < 0.5
         turn = budget * rng.uniform(0.12, 0.25) if small else budget * rng.uniform(0.6, 0.7)

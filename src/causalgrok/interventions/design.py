@@ -16,6 +16,11 @@ _ABSENT = 1e-6
 """What is left of a unit vector below which nothing is left but rounding."""
 
 
+def constant_channels(features: np.ndarray) -> np.ndarray:
+    """Which channels (d,) of features (n, d) do not vary, but for rounding."""
+    return features.std(axis=0) <= _CONSTANT * np.abs(features).max(axis=0)
+
+
 @dataclass(frozen=True)
 class Design:
     """Fitting features, standardised and rotated onto their principal axes."""
@@ -45,8 +50,7 @@ class Design:
         if not np.isfinite(features).all():
             raise ValueError("features are not finite: the network diverged; leave this checkpoint out")
         features = features.astype(np.float64)
-        mean, scale = features.mean(axis=0), features.std(axis=0)
-        constant = scale <= _CONSTANT * np.abs(features).max(axis=0)
+        mean, scale, constant = features.mean(axis=0), features.std(axis=0), constant_channels(features)
         scale[constant] = 1.0
         standard = (features - mean) / scale
         standard[:, constant] = 0.0

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from causalgrok.interventions.features import Features, Head
-from causalgrok.scoring import accuracy, auroc
+from causalgrok.scoring import area_under_curve, auroc
 
 _BLOCK = 2**23
 """Logits held at a time (64 MiB in float64)."""
@@ -31,43 +31,37 @@ def score_heads(
         The rows of `cases` for every split, with the columns epoch, split, accuracy, auroc and flip_fraction (of
         examples that the checkpoint's own head classifies otherwise) added.
     """
-    heads, classes, dimension = weight.shape
-    bias = np.broadcast_to(bias, (heads, classes))
+    bias = np.broadcast_to(bias, weight.shape[:2])
     own = double(features.head(epoch))
     frames = []
     for split in features.splits:
         pooled, labels = features.at(epoch, split).astype(np.float64), features.labels(split)
         unaltered = np.argmax(own.logits(pooled), axis=-1)
-        block = max(1, _BLOCK // (len(pooled) * classes))
-        scores = []
-        for start in range(0, max(heads, 1), block):
-            flat = weight[start : start + block].reshape(-1, dimension)
-            logits = (flat @ pooled.T).reshape(-1, classes, len(pooled)).swapaxes(1, 2)
-            logits = logits + bias[start : start + block, None]
-            flipped = np.mean(np.argmax(logits, axis=-1) != unaltered, axis=-1)
-            scores.append((accuracy(logits, labels), auroc(logits, labels), flipped))
+        block = max(1, _BLOCK // (len(pooled) * weight.shape[1]))
+        scores = [
+            _scores(pooled, weight[start : start + block], bias[start : start + block], labels, unaltered)
+            for start in range(0, max(len(weight), 1), block)
+        ]
         accuracies, areas, flips = (np.concatenate(column) for column in zip(*scores, strict=True))
         frames.append(cases.assign(epoch=epoch, split=split, accuracy=accuracies, auroc=areas, flip_fraction=flips))
     return pd.concat(frames, ignore_index=True)
 
 
-def score_shifts(features: Features, epoch: int, cases: pd.DataFrame, shifts: np.ndarray) -> pd.DataFrame:
-    """Accuracy and AUROC of the network's own head after m constant shifts (m, classes) of its logits.
-
-    A constant moves the decision threshold and nothing else, so that for two classes the AUROC cannot change: it is
-    computed once, lest rounding change it.
-
-    Args and return value are those of `score_heads`, without flip fraction.
-    """
-    frames = []
-    for split in features.splits:
-        logits, labels = double(features.head(epoch)).logits(features.at(epoch, split)), features.labels(split)
-        shifted = [logits + shift for shift in shifts]
-        binary = logits.shape[-1] == 2
-        areas = auroc(logits, labels) if binary else [auroc(moved, labels) for moved in shifted]
-        accuracies = [accuracy(moved, labels) for moved in shifted]
-        frames.append(cases.assign(epoch=epoch, split=split, accuracy=accuracies, auroc=areas))
-    return pd.concat(frames, ignore_index=True)
+def _scores(
+    pooled: np.ndarray, weight: np.ndarray, bias: np.ndarray, labels: np.ndarray, unaltered: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Accuracy, AUROC and flip fraction (m,) of m heads."""
+    heads, classes, dimension = weight.shape
+    if classes == 2:
+        # Only the margin counts, which halves the product, and the sign of it is the decision.
+        margins = (weight[:, 1] - weight[:, 0]) @ pooled.T + (bias[:, 1] - bias[:, 0])[:, None]
+        decided = margins > 0
+        areas = area_under_curve(margins, labels == 1)
+    else:
+        logits = (weight.reshape(-1, dimension) @ pooled.T).reshape(heads, classes, len(pooled)).swapaxes(1, 2)
+        logits = logits + bias[:, None]
+        decided, areas = np.argmax(logits, axis=-1), auroc(logits, labels)
+    return np.mean(decided == labels, axis=-1), areas, np.mean(decided != unaltered, axis=-1)
 
 
 def double(head: Head) -> Head:

@@ -5,8 +5,8 @@ networks have on hospitals that they were not trained on.
 
     isotropic     no hospital effect; equal variance in all directions, no slide effects
     anisotropic   no hospital effect; power-law spectrum
-    slides        no hospital effect; slides differ as much as patches within them, nearly
-    aligned       no hospital effect; the head reads the axis along which features and slides vary most as well
+    slides        no hospital effect; slides differ by .4 of what patches within them do
+    aligned       no hospital effect; one axis holds most of the variance, and the head reads it as much as the tumour's
     mixed         no hospital effect; slides differ in their share of tumour
     unused        a strong hospital effect that the head does not read
     planted       a hospital effect along one axis, which the head reads half as much as the tumour's
@@ -33,7 +33,7 @@ MODELS = {
     "isotropic": FeatureModel(**_PLAIN),
     "anisotropic": FeatureModel(**_PLAIN, exponent=1.0),
     "slides": FeatureModel(**_SLIDES),
-    "aligned": FeatureModel(**_SLIDES, loud=1.0),
+    "aligned": FeatureModel(**_SLIDES | {"exponent": 1.5}, loud=1.0),
     "mixed": FeatureModel(**_SLIDES, share_spread=0.4),
     "unused": FeatureModel(**_SLIDES | {"reliance": 0.0}),
     "planted": FeatureModel(**_SLIDES),

@@ -41,7 +41,7 @@ def hospital_rank(
         ValueError: hospitals cannot be permuted by slide, or the permutations are too few for the level.
     """
     if 1 / (1 + permutations) > level:
-        raise ValueError(f"permutations: {permutations} cannot reach the level {level}; take {int(1 / level)} or more")
+        raise ValueError(f"permutations: {permutations} cannot reach the level {level}; take more than 1 / level - 2")
     summed = slide_means(features.astype(np.float64), slide_ids(domains, slides))
     true = domains[summed.first]
     drawn = permuted_domains(true, np.arange(len(true)), permutations, seed=seed, purpose="rank")

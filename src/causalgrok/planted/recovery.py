@@ -14,8 +14,8 @@
     concentration_order_<m>     case `plane`: share of repeats in which m is larger than with one axis, all else equal
 
 `leace_heldout_accuracy` is at chance by a theorem (Belrose et al. 2023, section 3): where the covariance is zero in
-sample, the best linear probe of that sample is constant. A probe fitted on patches that LEACE has not seen may find what
-LEACE got wrong: little in the case iid, with n >= 50 d independent patches; elsewhere slides differ.
+sample, the best linear probe of that sample is constant. A probe fitted on patches that LEACE has not seen finds what
+LEACE got wrong: little in the case iid, with n >= 50 d independent patches; more elsewhere, where slides differ.
 """
 
 from collections.abc import Callable, Iterable

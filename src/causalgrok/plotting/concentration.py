@@ -41,9 +41,11 @@ def concentration(concentration: pd.DataFrame) -> Figure:
                 continue
             if bootstrapped:
                 _draw_bootstrap(panel, runs, palette)
-            style.means(panel, runs.dropna(subset="null"), "epoch", "null", palette, shade=0, **_NULL)
+            # Of one checkpoint there is a dash beside the dots.
+            null = _NULL | ({"marker": "_", "markersize": 14} if runs["epoch"].nunique() == 1 else {})
+            style.means(panel, runs, "epoch", "null", palette, shade=0, **null)
             style.curves(panel, runs, "epoch", "value", palette)
-            style.bound(panel, runs["value"])
+            style.bound(panel, pd.concat([runs["value"], runs["null"]]))
             style.epoch_axis(panel, runs["epoch"].max())
             panel.set_title(f"{title}\n{setting}")
             panel.set_ylabel(unit)

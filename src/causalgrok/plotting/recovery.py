@@ -71,9 +71,8 @@ def _draw_angles(axes: Axes, rows: pd.DataFrame, palette: dict[str, str]) -> Non
         axes.plot(line["strength"], line["value"], color="black", linewidth=1, linestyle=linestyle, label=name)
         if measure == "direction_angle":
             axes.vlines(line["strength"], line["low"], line["high"], color="black", linewidth=0.8)
-            axes.hlines(
-                line["expected"], 0, line["strength"], color=style.GREY, linewidth=0.8, linestyle="--", zorder=0
-            )
+            asked = line.dropna(subset="expected")
+            axes.hlines(asked["expected"], 0, asked["strength"], color=style.GREY, linewidth=0.8, linestyle="--")
     axes.legend(fontsize=6)
     axes.set_ylim(0, 90)
     axes.set_ylabel("angle to the truth (degrees)")

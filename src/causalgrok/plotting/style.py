@@ -8,7 +8,7 @@ dashed, those that are shown and never decisive are dotted.
 
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from pathlib import Path
 
 import matplotlib as mpl
@@ -324,7 +324,7 @@ def curves(axes: Axes, frame: pd.DataFrame, x: str, y: str, palette: dict[str, s
         palette: recipe -> colour.
     """
     for (recipe, _), run in frame.dropna(subset=y).sort_values(x).groupby(["recipe", "seed"]):
-        axes.plot(run[x], run[y], color=palette[recipe], linewidth=THIN, alpha=0.5)
+        axes.plot(run[x], run[y], color=palette[recipe], linewidth=THIN, alpha=0.5, **_alone(run, 2.5))
     means(axes, frame, x, y, palette, linewidth=THICK)
 
 
@@ -350,11 +350,16 @@ def means(
     for name in mean.index.unique(by):
         centre, colour = mean.loc[name], palette[name]
         low, high = centre - half.loc[name], centre + half.loc[name]
-        axes.plot(centre.index, centre, color=colour, **line)
-        if bars:
+        axes.plot(centre.index, centre, color=colour, **_alone(centre, 4) | line)
+        if bars or (shade and len(centre) == 1):
             axes.vlines(centre.index, low, high, color=colour, linewidth=0.8)
         elif shade:
             axes.fill_between(centre.index, low, high, color=colour, alpha=shade, linewidth=0)
+
+
+def _alone(points: Sized, size: float) -> dict[str, object]:
+    """Markers for a line of one point, which would not be seen."""
+    return {"marker": "o", "markersize": size, "markeredgewidth": 0} if len(points) == 1 else {}
 
 
 def control_range(
@@ -434,7 +439,8 @@ def epoch_axis(axes: Axes, last: int) -> None:
         axes.xaxis.set_major_locator(FixedLocator([0, *decades]))
         axes.xaxis.set_minor_locator(FixedLocator([times * ten for ten in decades for times in range(2, 10)]))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.set_xlim(0, last)
+    # Of one checkpoint, at 0, half a point would be seen.
+    axes.set_xlim((0, last) if last else (-1, 1))
 
 
 def reference(axes: Axes, height: float, linestyle: str = ":") -> None:

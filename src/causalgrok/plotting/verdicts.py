@@ -15,6 +15,7 @@ _TARGETS = ("logistic", "mean_difference", "leace", "inlp", "hospital", "hospita
 _COLUMN = ["probe", "stage", "target", "measure"]
 _MAP = "viridis"
 _LEVEL = 0.05
+_UNDEFINED = {"linestyle": "", "marker": "x", "markersize": 4, "markeredgewidth": 0.8}
 
 
 @mpl.rc_context(style.CONTEXT)
@@ -52,6 +53,8 @@ def verdicts(verdicts: pd.DataFrame, *, k: int = 64) -> Figure:
         style.line_key(f"p at most {_LEVEL:g} against every decisive control", **ring, color="black"),
         style.line_key("p above it", **ring | {"markersize": 5}, markeredgewidth=0.4),
     ]
+    if cells["percentile"].isna().any():
+        keys.append(style.line_key("undefined", **_UNDEFINED))
     style.legend(figure, keys)
     return figure
 
@@ -93,7 +96,10 @@ def _names(runs: pd.DataFrame) -> list[str]:
 
 
 def _draw_cells(axes: Axes, cells: pd.DataFrame, places: dict[tuple, int]) -> None:
-    """A dot a cell, dark where the probe does not exceed its controls, ringed where it does so beyond chance."""
+    """A dot a cell, dark where the probe does not exceed its controls, ringed where it does so beyond chance.
+
+    A cell without a value, as monotony is where the direction is undefined, has a cross.
+    """
     columns = cells[_COLUMN].drop_duplicates()
     # A target of neurons also says what the channels are set to: "hospital, zero".
     order = {name: place for place, name in enumerate([*STAGES, *_TARGETS])}
@@ -102,10 +108,14 @@ def _draw_cells(axes: Axes, cells: pd.DataFrame, places: dict[tuple, int]) -> No
     ).reset_index(drop=True)
     across = cells.merge(columns.reset_index(names="column"))
     down = [places[run] for run in across[style.RUN_KEYS].itertuples(index=False, name=None)]
+    across = across.assign(row=down)
+    undefined = across["percentile"].isna()
+    axes.plot(across.loc[undefined, "column"], across.loc[undefined, "row"], **_UNDEFINED, color=style.GREY)
+    across = across[~undefined]
     beyond = across["p"] <= _LEVEL
     axes.scatter(
         across["column"],
-        down,
+        across["row"],
         c=across["percentile"],
         cmap=_MAP,
         norm=Normalize(0, 1),

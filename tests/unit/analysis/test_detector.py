@@ -57,6 +57,15 @@ def test_noise_moves_little():
     assert 0 < found.plateau_error < 0.003
 
 
+def test_creeping_towards_the_limit_is_not_waited_for():
+    """Nine tenths of the way at step 500 + 100 ln 10, then on without any scatter."""
+    test = np.where(STEPS < 500, 0.1, 1 - 0.9 * np.exp(-(STEPS - 500) / 100))
+    found = run(test)
+    assert found.label == "grokked"
+    assert found.alpha_1 == pytest.approx(500 + 100 * np.log(10), abs=10)
+    assert run(test, tolerance=0.0).alpha_1 > 1200
+
+
 def test_a_ceiling_below_one_can_be_grokked_unless_the_task_has_none():
     assert run(rising(to=0.5)).label == "grokked"
     assert run(rising(to=0.5), ceiling=1.0).label == "semi_grokked"

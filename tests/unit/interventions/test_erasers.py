@@ -86,13 +86,16 @@ def test_erasing_twice_is_erasing_once_and_centring_keeps_the_mean(sample):
         assert np.allclose(erased.mean(axis=0), values.mean(axis=0)) == eraser.centred, name
 
 
-def test_leace_is_the_librarys_and_leaves_no_covariance_with_hospitals(sample):
-    values, hospitals = sample
+@pytest.mark.parametrize("n", [300, 30])
+@pytest.mark.parametrize("dead", [False, True])
+def test_leace_is_the_librarys_and_leaves_no_covariance_with_hospitals(sample, n, dead):
+    values, hospitals = sample[0][:n], sample[1][:n]
+    values = np.hstack([values, np.full((n, 40), 0.5)]) if dead else values
     onehot = (hospitals[:, None] == [0, 3, 4]).astype(float)
     eraser = leace_eraser(values, hospitals)
-    fitter = LeaceFitter(12, 3, dtype=torch.float64, constrain_cov_trace=False, svd_tol=1e-6)
+    fitter = LeaceFitter(values.shape[1], 3, dtype=torch.float64, constrain_cov_trace=False, svd_tol=1e-6)
     library = fitter.update(torch.from_numpy(values), torch.from_numpy(onehot)).eraser
-    others = np.random.default_rng(3).standard_normal((40, 12))
+    others = np.random.default_rng(3).standard_normal((40, values.shape[1]))
     np.testing.assert_allclose(eraser.erase(others), library(torch.from_numpy(others)).numpy(), atol=1e-9)
 
     def covariance(features):
@@ -110,8 +113,19 @@ def test_leace_reads_what_mean_differences_span(sample):
     assert np.degrees(angles).max() < 1e-4
 
 
-def test_leace_of_constant_features_or_equal_means_takes_nothing_out(sample):
+def test_leace_of_nearly_isotropic_features_is_the_orthogonal_projection():
+    rng = np.random.default_rng(1)
+    hospitals = np.repeat([0, 1], 200)
+    values = np.linalg.qr(rng.standard_normal((400, 2)))[0] + 1e-3 * hospitals[:, None] * [1, 0]
+    eraser = leace_eraser(values, hospitals)
+    difference = values[:200].mean(axis=0) - values[200:].mean(axis=0)
+    projected = orthogonal_eraser(orthonormal_basis(difference[None]), mean=values.mean(axis=0))
+    np.testing.assert_allclose(eraser.erase(values), projected.erase(values), atol=1e-9)
+
+
+def test_leace_of_constant_features_takes_nothing_out_and_of_one_hospital_is_refused(sample):
     _, hospitals = sample
     assert leace_eraser(np.full((300, 12), 0.1), hospitals).rank == 0
+    assert leace_eraser(np.zeros((300, 12), np.float32), hospitals).rank == 0
     with pytest.raises(ValueError, match=r"at least two hospitals.*\[7\]"):
         leace_eraser(np.ones((5, 2)), np.full(5, 7))

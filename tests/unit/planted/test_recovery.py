@@ -42,8 +42,8 @@ def test_recovery_of_the_easy_case_meets_what_is_demanded():
     assert rows.loc["leace_heldout_accuracy", "value"] == pytest.approx(1 / 3, abs=0.02)
     assert rows.loc["none_heldout_accuracy", "value"] > 0.9
     assert rows.loc["between_participation", "value"] == pytest.approx(1, abs=0.05)
-    assert rows.loc["head_angle", "value"] == pytest.approx(rows.loc["head_angle", "expected"], abs=5)
-    assert (table["low"] <= table["value"] + 1e-12).all() and (table["value"] <= table["high"] + 1e-12).all()
+    assert rows.loc["leace_fresh_accuracy", "value"] < 0.45
+    assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"])).all()
 
 
 def test_unknown_cases_are_refused():

@@ -45,7 +45,8 @@ def subspace(random, level):
     for epoch, split, strength, rank in itertools.product((0, 3000), SPLITS, (0.0, 0.25, 0.5, 0.75, 1.0), (1, 2)):
         common = at(epoch, split) | {"strength": strength, "rank": rank, "flip_fraction": 0.1 * strength * rank}
         for method, loss in SUBSPACES.items():
-            kinds = (("raw", False), ("raw", True), ("scaled", False)) if method == "logistic" else (("raw", True),)
+            kinds = {"logistic": (("raw", False), ("raw", True), ("scaled", True)), "leace": (("raw", True),)}
+            kinds = kinds.get(method, (("raw", False),))
             for space, centred in kinds:
                 drop = (0.5 if centred else 1) * loss * rank * strength
                 named = {"method": method, "space": space, "centred": centred, "repeat": 0}
@@ -57,26 +58,27 @@ def subspace(random, level):
                 yield common | named | scores(level - drop)
     for split, rank in itertools.product(SPLITS, (4, 8)):
         moved = scores(random.normal(level - 0.03 - 0.01 * rank, 0.01))
-        named = {"method": "inlp", "space": "raw", "centred": True, "rank": rank, "strength": 1.0, "repeat": 0}
+        named = {"method": "inlp", "space": "raw", "centred": False, "rank": rank, "strength": 1.0, "repeat": 0}
         yield at(3000, split) | named | moved | {"flip_fraction": 0.2}
 
 
 def erasure(random, favoured):
     left = {"none": 0.9, "logistic": 0.62, "mean_difference": 0.6, "leace": 0.42, "inlp": 0.55}
     left |= {"matched": 0.86, "permuted": 0.87, "isotropic": 0.89}
-    cases = [(method, rank) for method in left for rank in ((0,) if method == "none" else (2,))]
-    cases += [("inlp", rank) for rank in (4, 8, 16)]
-    for epoch, (method, rank), probe in itertools.product(NAMED, cases, ("linear", "mlp")):
+    cases = [(method, "raw", 0 if method == "none" else 2) for method in left]
+    cases += [("inlp", "raw", rank) for rank in (4, 8, 16)] + [("logistic", "scaled", 2)]
+    for epoch, (method, space, rank), probe in itertools.product(NAMED, cases, ("linear", "mlp")):
         control = method in SUBSPACE_CONTROLS
         for repeat in range(REPEATS if control else 1):
             hospital = left[method] - 0.02 * (rank - 2) * (method == "inlp") + 0.05 * (probe == "mlp")
+            hospital -= 0.1 * (space == "scaled")
             accuracy = {"hospital": max(hospital - 0.03 * favoured, 0.36), "tumour": 0.78 - 0.006 * rank}
             for target, mean in accuracy.items():
                 yield {
                     "epoch": epoch,
                     "method": method,
-                    "space": "raw",
-                    "centred": method not in ("none", "logistic") and not control,
+                    "space": space,
+                    "centred": method == "leace" or space == "scaled",
                     "rank": rank,
                     "repeat": repeat,
                     "target": target,

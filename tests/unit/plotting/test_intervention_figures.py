@@ -259,7 +259,7 @@ def test_erasure_shows_every_method_with_both_probes(tables, drawn):
 
 def test_erasure_joins_what_is_left_with_the_heads_auroc(tables, drawn):
     axes = drawn("erasure").axes[1]
-    left = rows(tables["erasure"], recipe="standard", n=300, epoch=3000, target="hospital", probe="linear")
+    left = rows(tables["erasure"], recipe="standard", n=300, epoch=3000, target="hospital", probe="linear", space="raw")
     heads = rows(tables["subspace"], recipe="standard", n=300, epoch=3000, split="ood_test", space="raw")
     for method, marker, centred in (("logistic", "o", False), ("leace", "D", True), ("none", "*", False)):
         of_method = rows(left, method=method, rank=0 if method == "none" else 2)
@@ -315,6 +315,26 @@ def test_concentration_of_one_run_has_its_bootstrap_interval(small):
     for column in ("low", "high"):
         assert all(np.isclose(ends, point).all(axis=1).any() for point in run[["epoch", column]].to_numpy())
     assert "95 % bootstrap interval of a run" in legend(figure)
+
+
+def test_concentration_of_one_checkpoint_is_seen(tables):
+    """Somebody else's networks may have one."""
+    for epoch in (0, 3000):
+        figure = draw("concentration", {"concentration": rows(tables["concentration"], n=300, epoch=epoch)})
+        axes = figure.axes[2]
+        (mean,) = [
+            line for line in axes.lines if line.get_linewidth() == style.THICK and to_hex(line.get_color()) == RED
+        ]
+        assert mean.get_marker() == "o"
+        assert axes.get_xlim()[0] <= epoch <= axes.get_xlim()[1]
+        assert len(intervals(axes)) == 2, "a recipe's interval is a bar"
+
+
+def test_concentration_is_missing_where_hospitals_cannot_be_told_apart(small):
+    table = small["concentration"]
+    gone = table.assign(value=table["value"].mask(table["measure"] == "head_angle"))
+    figure = draw("concentration", {"concentration": gone})
+    assert not lines(figure.axes[2], style.THICK)
 
 
 def test_concentration_does_without_measures_and_nulls(small):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from figure_parts import BLUE, RED, intervals, legend, lines, panel, rows
+from figure_parts import BLUE, RED, legend, lines, overlapping, panel, rows
 from matplotlib.colors import to_hex
 from scipy import stats
 from synthetic_study import study_tables
@@ -105,6 +105,12 @@ def test_verdicts_take_the_hardest_decisive_control(tables, drawn):
     assert shown[2.0, 1.0] == cell["percentile"].min()
 
 
+def test_verdicts_leave_easy_controls_out(small):
+    easy = small["verdicts"].assign(percentile=small["verdicts"]["percentile"].where(small["verdicts"]["decisive"], 0))
+    hard, same = (draw("verdicts", {"verdicts": table}).axes[1].collections[0] for table in (small["verdicts"], easy))
+    np.testing.assert_array_equal(same.get_array(), hard.get_array())
+
+
 def test_verdicts_ring_what_no_decisive_control_explains(small):
     table = rows(small["verdicts"], probe="subspace", checkpoint="final", split="ood_test", measure="flip_fraction")
     hard = table["control"] == "matched"
@@ -131,13 +137,35 @@ def test_verdicts_fall_back_on_the_latest_checkpoint(small):
     assert len(draw("verdicts", {"verdicts": early}).axes) == 4
 
 
+def test_verdicts_cross_what_is_undefined(small):
+    monotone = small["verdicts"]["measure"] == "monotone"
+    gone = small["verdicts"].assign(**{name: small["verdicts"][name].mask(monotone) for name in ("percentile", "p")})
+    figure = draw("verdicts", {"verdicts": gone})
+    assert overlapping(figure) == []
+    (crosses,) = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
+    assert [figure.axes[0].get_xticklabels()[int(place)].get_text() for place in crosses.get_xdata()] == [
+        "pooled, monotone"
+    ]
+    assert "undefined" in legend(figure)
+    assert "undefined" not in legend(draw("verdicts", small))
+
+
+def test_tables_that_had_nothing_to_say_are_said_to(small):
+    """Runs may be too few for a correlation, and networks may have no checkpoint that is named."""
+    figure = draw("reliance", small)
+    assert small["reliance"].empty
+    assert [text.get_text() for text in figure.texts] == ["Too few runs for a correlation with reliance."]
+    figure = draw("verdicts", {"verdicts": small["verdicts"].iloc[:0]})
+    assert [text.get_text() for text in figure.texts] == ["No probe has a control at a named checkpoint."]
+
+
 # Reliance
 
 
 def test_reliance_orders_probes_by_their_correlation(tables, drawn):
     axes = drawn("reliance").axes[0]
     final = rows(tables["reliance"], checkpoint="final").sort_values("rho", ascending=False)
-    named = [f"{row.probe}: {row.measure.replace('_', ' ')}" for row in final.itertuples()]
+    named = [f"{row.probe}: {row.measure}".replace("_", " ") for row in final.itertuples()]
     assert [text.get_text() for text in axes.get_yticklabels()] == named
     assert axes.get_title("left") == "Final checkpoint, 12 runs"
     (points,) = [line for line in axes.lines if line.get_marker() == "o"]
@@ -145,16 +173,11 @@ def test_reliance_orders_probes_by_their_correlation(tables, drawn):
     assert [text.get_text() for text in axes.texts] == ["undefined"]
 
 
-def test_reliance_shows_p_and_the_smallest_there_is(small):
-    table = rows(small["reliance"], checkpoint="final", probe="probing")
+def test_reliance_shows_p_and_the_smallest_there_is(tables):
+    table = rows(tables["reliance"], checkpoint="final", probe="probing, hospital")
     figure = draw("reliance", {"reliance": table.assign(rho=0.5, low=0.1, high=0.8, p=0.0004, smallest_p=0.0083)})
     beside = figure.axes[0].child_axes[0]
     assert [text.get_text() for text in beside.get_yticklabels()] == ["p < .001"]
     assert "smallest p possible = .008" in figure.axes[0].get_xlabel()
     drawn = figure.axes[0].collections[0].get_segments()
     np.testing.assert_allclose(drawn, [[[0.1, 0], [0.8, 0]]])
-
-
-def test_dots_stand_beside_their_mean(tables, drawn):
-    assert "one run" in legend(drawn("counterfactual"))
-    assert len(intervals(drawn("counterfactual").axes[1])) == 0, "intervals of marks are lines"
