@@ -67,7 +67,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     | {
         "method": "logistic (rows of the hospital classifier, the source's), mean_difference, leace, inlp; controls: "
         "matched (covariance-matched subspace), permuted (logistic refitted with hospital permuted by slide), "
-        "permuted_mean (mean_difference refitted so) and isotropic (shown, never decisive)",
+        "permuted_mean and permuted_leace (those refitted so) and isotropic (shown, never decisive)",
         "space": "raw or scaled: the space in which the subspace is orthogonal and is taken out",
         "centred": "whether the pool's mean is put back, so that the features' mean along the subspace stays",
         "rank": "dimensions removed",

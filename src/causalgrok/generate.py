@@ -26,10 +26,7 @@ ENVIRONMENTS = {
         *("numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "torch", "torchstain"),
         "torchvision",
     ),
-    "erasing": (
-        *("concept-erasure", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "scipy"),
-        "torch",
-    ),
+    "erasing": ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "scipy"),
     "analysis": (
         *("matplotlib", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "seaborn"),
         "torchstain",

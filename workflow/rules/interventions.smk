@@ -31,7 +31,7 @@ rule ablate_subspace:
     benchmark:
         "<benchmarks>/ablate_subspace/<run>.jsonl"
     conda:
-        "../../envs/erasing.yaml"
+        "../../envs/analysis.yaml"
     params:
         measurement=measurement_settings,
         code=code("ablate_subspace"),
@@ -70,7 +70,7 @@ rule measure_concentration:
     benchmark:
         "<benchmarks>/measure_concentration/<run>.jsonl"
     conda:
-        "../../envs/erasing.yaml"
+        "../../envs/analysis.yaml"
     params:
         measurement=measurement_settings,
         code=code("measure_concentration"),

@@ -92,7 +92,12 @@ def orthogonal_eraser(basis: np.ndarray, *, mean: np.ndarray | None = None, scal
 
 
 def leace_eraser(features: np.ndarray, hospitals: np.ndarray) -> Eraser:
-    """LEACE of hospitals (n,), one-hot, fitted on features (n, d) in float64.
+    """LEACE of hospitals (n,), one-hot, fitted on features (n, d); see `leace_erasers`."""
+    return leace_erasers(features, hospitals[None])[0]
+
+
+def leace_erasers(features: np.ndarray, groupings: np.ndarray) -> list[Eraser]:
+    """LEACE of hospitals, one-hot, under m groupings (m, n), fitted on features (n, d) in float64.
 
     With the covariance S of the features, shrunk, and C the one of features and hospitals, ``L = S^-1/2 U`` and
     ``R = U^T S^1/2``, where U are the left singular vectors of ``S^-1/2 C``. Equals the authors' library
@@ -103,7 +108,7 @@ def leace_eraser(features: np.ndarray, hospitals: np.ndarray) -> Eraser:
     Raises:
         ValueError: there are fewer than two hospitals.
     """
-    names = np.unique(hospitals)
+    names = np.unique(groupings)
     if len(names) < 2:
         raise ValueError(f"LEACE needs at least two hospitals; the fitting examples are all of {names.tolist()}")
     features = features.astype(np.float64)
@@ -114,11 +119,14 @@ def leace_eraser(features: np.ndarray, hospitals: np.ndarray) -> Eraser:
     present = values > values.max() * d * np.finfo(np.float64).eps
     roots = np.sqrt(values[present])[:, None]
     axes = vectors[:, present]
-    cross = axes.T @ (centred.T @ np.equal.outer(hospitals, names)) / (n - 1)
-    whitened, sizes, _ = np.linalg.svd(cross / roots, full_matrices=False)
-    kept = whitened[:, sizes > _TOLERANCE]
-    left, right = axes @ (kept / roots), (axes @ (kept * roots)).T
-    return Eraser(left=left, right=right, centre=mean, space="raw", centred=True)
+    whitened = (centred @ axes).T / roots / (n - 1)
+    erasers = []
+    for hospitals in groupings:
+        directions, sizes, _ = np.linalg.svd(whitened @ np.equal.outer(hospitals, names), full_matrices=False)
+        kept = directions[:, sizes > _TOLERANCE]
+        left, right = axes @ (kept / roots), (axes @ (kept * roots)).T
+        erasers.append(Eraser(left=left, right=right, centre=mean, space="raw", centred=True))
+    return erasers
 
 
 def _shrunk(eigenvalues: np.ndarray, n: int) -> np.ndarray:

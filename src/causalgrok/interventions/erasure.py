@@ -217,5 +217,5 @@ def _removals(estimates: Estimates, settings: Measurement) -> Iterator[tuple[str
         for method, repeat, eraser in control_erasers(
             estimates, rank=rank, repeats=repeats, refits=refits, seed=settings.seed
         ):
-            if method != "permuted_mean":
+            if method not in ("permuted_mean", "permuted_leace"):
                 yield method, repeat, eraser, ("linear",)

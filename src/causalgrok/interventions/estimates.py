@@ -21,7 +21,7 @@ from causalgrok.interventions.controls import (
     without_label_means,
 )
 from causalgrok.interventions.design import Design
-from causalgrok.interventions.erasers import Eraser, leace_eraser, orthogonal_eraser, orthonormal_basis
+from causalgrok.interventions.erasers import Eraser, leace_eraser, leace_erasers, orthogonal_eraser, orthonormal_basis
 from causalgrok.interventions.features import PROBE, Features
 from causalgrok.interventions.inlp import Inlp, fit_inlp
 from causalgrok.interventions.logistic import LogisticProbe, fit_many, fit_validated
@@ -138,13 +138,13 @@ def hospital_erasers(estimates: Estimates) -> Iterator[tuple[str, Eraser]]:
 def control_erasers(
     estimates: Estimates, *, rank: int, repeats: int, refits: int, seed: int
 ) -> Iterator[tuple[str, int, Eraser]]:
-    """Controls in raw features, not centred: method, repeat and eraser.
+    """Controls in raw features, not centred but for LEACE's: method, repeat and eraser.
 
     Args:
         estimates: what the pool says about the hospital.
         rank: of covariance-matched and isotropic subspaces.
         repeats: number of each of these.
-        refits: number of logistic regressions and of mean differences refitted with hospital permuted by slide.
+        refits: number of logistic regressions, mean differences and LEACEs refitted with hospital permuted by slide.
         seed: of the draws.
 
     Raises:
@@ -164,6 +164,9 @@ def control_erasers(
         for repeat, basis in enumerate(bases):
             if basis.size:
                 yield method, repeat, orthogonal_eraser(basis)
+    for repeat, eraser in enumerate(leace_erasers(fitting.features, groupings)):
+        if eraser.rank:
+            yield "permuted_leace", repeat, eraser
 
 
 def permuted_hospitals(patches: Patches, repeats: int, *, seed: int, purpose: str = "refit") -> np.ndarray:

@@ -115,7 +115,9 @@ def fit_validated(
         fitted, left_out = folds != fold, folds == fold
         classes = np.unique(labels[fitted])
         part = None if weights is None else weights[fitted] / weights[fitted].mean()
-        path = _path(replace(design, coordinates=design.coordinates[fitted]), labels[fitted], grid, _SCREENING, part)
+        # Single precision is enough to rank values of C, and half as much to read.
+        screened = replace(design, coordinates=design.coordinates[fitted].astype(np.float32))
+        path = _path(screened, labels[fitted], grid, _SCREENING, part)
         for index, (weight, bias) in enumerate(path):
             logits = design.coordinates[left_out] @ weight.T + bias
             correct[index] += np.sum(classes[np.argmax(logits, axis=1)] == labels[left_out])
@@ -208,11 +210,11 @@ def _objective(
     (n, r), (m, k, _) = coordinates.shape, targets.shape
     weight, bias = np.split(scaled.reshape(m * k, r + 1), [r], axis=1)
     weight = _times(weight, scaling)
-    logits = (weight @ coordinates.T + bias).reshape(m, k, n)
+    logits = (weight.astype(coordinates.dtype) @ coordinates.T + bias).reshape(m, k, n)
     probability, normaliser = _softmax(logits)
     loss = np.sum(weights * (normaliser - np.sum(logits * targets, axis=1))) / n + decay * np.sum(weight**2) / 2
     residual = ((probability - targets) * (weights[:, None] / n)).reshape(m * k, n)
-    gradient = _times(residual @ coordinates + decay * weight, scaling.T)
+    gradient = _times(residual.astype(coordinates.dtype) @ coordinates + decay * weight, scaling.T)
     return loss, np.hstack([gradient, residual.sum(axis=1, keepdims=True)]).ravel()
 
 

@@ -53,10 +53,11 @@ def _scores(
     """Accuracy, AUROC and flip fraction (m,) of m heads."""
     heads, classes, dimension = weight.shape
     if classes == 2:
-        # Only the margin counts, which halves the product, and the sign of it is the decision.
-        margins = (weight[:, 1] - weight[:, 0]) @ pooled.T + (bias[:, 1] - bias[:, 0])[:, None]
-        decided = margins > 0
-        areas = area_under_curve(margins, labels == 1)
+        # Only the margin counts; heads that differ in their bias alone share its order, and so the AUROC.
+        rows, shared = np.unique(weight[:, 1] - weight[:, 0], axis=0, return_inverse=True)
+        unbiased = rows @ pooled.T
+        areas = area_under_curve(unbiased, labels == 1)[shared]
+        decided = unbiased[shared] > (bias[:, 0] - bias[:, 1])[:, None]
     else:
         logits = (weight.reshape(-1, dimension) @ pooled.T).reshape(heads, classes, len(pooled)).swapaxes(1, 2)
         logits = logits + bias[:, None]

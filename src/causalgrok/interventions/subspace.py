@@ -10,6 +10,7 @@ out (`erasers`), and the network's own head classifies the rest. Five ways, and 
     matched          random subspaces with the covariance of the features
     permuted         logistic regressions, with the same C, for hospital permuted by slide
     permuted_mean    mean differences under hospital permuted by slide
+    permuted_leace   LEACE of hospital permuted by slide
     isotropic        random subspaces, shown, never decisive
 
 Choices. The source does not say in which space its subspace is orthogonal, nor whether features are centred. Ours for
@@ -81,4 +82,5 @@ def _cases(estimates: Estimates, settings: Measurement) -> Iterator[tuple[str, i
     )
     for method, repeat, eraser in controls:
         yield from ((method, repeat, eraser, strength) for strength in (strengths if method in _SHOWN else [1.0]))
-        yield method, repeat, centred(eraser, estimates.design.mean), 1.0
+        if not eraser.centred:
+            yield method, repeat, centred(eraser, estimates.design.mean), 1.0

@@ -59,4 +59,4 @@ def strengths_of(case: str) -> tuple[float, ...]:
         raise ValueError(f"case: {case!r} is not one of {', '.join(CASES)}")
     if case in NULL_CASES:
         return (0.0,)
-    return STRENGTHS if case == "planted" else (STRONG,)
+    return STRENGTHS if case in ("planted", "plane") else (STRONG,)

@@ -46,7 +46,10 @@ class FeatureModel:
     """Slides a hospital."""
 
     patches: int = 12
-    """Patches a slide, in every split."""
+    """Patches a slide, in the splits of the train hospitals."""
+
+    ood_patches: int = 48
+    """Patches a slide at OOD hospitals: on few images, fractions of flipped decisions tie and tests lose their level."""
 
     rank: int = 1
     """Number of hospital axes: 1 or 2."""
@@ -88,8 +91,9 @@ class FeatureModel:
             raise ValueError(f"rank: {self.rank} is not 1 or 2, the ranks that three hospitals can have")
         if self.d < 4:
             raise ValueError(f"d: {self.d} is below 4, the number of hospital, tumour and loud axes")
-        if self.slides < 2 or self.patches < 2:
-            raise ValueError(f"slides, patches: {self.slides}, {self.patches}; probes take two of each at least")
+        if min(self.slides, self.patches, self.ood_patches) < 2:
+            numbers = f"{self.slides}, {self.patches}, {self.ood_patches}"
+            raise ValueError(f"slides, patches, ood_patches: {numbers}; each must be 2 or more")
         if min(self.strength, self.slide_effect, self.exponent) < 0 or not 0 <= self.share_spread <= 0.5:
             raise ValueError("strength, slide_effect, exponent: none may be negative; share_spread lies in 0 .. 0.5")
 
@@ -138,9 +142,10 @@ def generate(model: FeatureModel, seed: int) -> Planted:
         shares = 0.5 + model.share_spread * rng.uniform(-1, 1, len(domains))
         place = np.array([places[domain] for domain in domains]) * (1, SECOND_SPREAD)
         shift = model.strength * place[:, : model.rank] @ plane.T
+        patches = model.patches if PROBE in splits else model.ood_patches
         for split in splits:
-            slide = np.repeat(np.arange(len(domains)), model.patches)
-            labels = _labels(shares, model.patches, rng)
+            slide = np.repeat(np.arange(len(domains)), patches)
+            labels = _labels(shares, patches, rng)
             noise = rng.standard_normal((len(slide), model.d)) @ root
             values = model.offset + (shift + effects)[slide] + np.outer(labels - 0.5, model.tumour * tumour) + noise
             arrays |= {f"{split}/labels": labels, f"{split}/domains": domains[slide]}

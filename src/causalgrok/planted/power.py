@@ -15,6 +15,9 @@ Probes, on the split OOD test:
     neurons_f_<measure>, neurons_auroc_...      the other selections
     decodability                                the hospital probe's accuracy on the judging slides
 
+Neurons and decodability under permuted hospitals are refitted as subspaces are: by the classifiers of the permuted
+hospitals, and F statistics of these.
+
 Without any control, as the source decides: `monotone` is |Spearman(alpha, accuracy)| >= .95 of the hospital direction,
 `random_monotone` the same of a random direction.
 """
@@ -40,7 +43,7 @@ _SELECTIONS = {"hospital": "neurons", "hospital_f": "neurons_f", "hospital_auroc
 
 
 def power_of_case(case: str, *, repeats: int, seed: int) -> pd.DataFrame:
-    """Study one case at all its strengths.
+    """Study one case: `planted` at all its strengths, every other at its only one or the strongest.
 
     Args:
         case: one of `CASES`.
@@ -53,7 +56,7 @@ def power_of_case(case: str, *, repeats: int, seed: int) -> pd.DataFrame:
     Raises:
         ValueError: there is no such case, or fewer than 20 repeats.
     """
-    strengths = strengths_of(case)
+    strengths = strengths_of(case) if case == "planted" else strengths_of(case)[-1:]
     if repeats < 20:
         raise ValueError(f"repeats: {repeats} is below 20, the fewest that can tell a rate of 5 % from one of 25 %")
     repeats = repeats if case in NULL_CASES else -(-repeats // _POWER_SHARE)

@@ -42,8 +42,9 @@ from causalgrok.planted.power import judge
 from causalgrok.planted.rank import hospital_rank
 from causalgrok.planted.trials import plant, seeds_of, try_probes
 
-_CHEAP, _COSTLY = 5, 20
-"""Geometry is measured on every fifth of the repeats that a null case has; what takes many fits, on every twentieth."""
+_CHEAP, _COSTLY, _SLOW = 5, 20, 40
+"""Geometry is measured on every fifth of the repeats that a null case has, what takes many fits on every twentieth, and
+what trains small networks on every fortieth."""
 
 _ORDERED = (
     *("steering_logit_shift", "steering_spread", "steering_monotone", "logistic_flip_fraction"),
@@ -62,7 +63,7 @@ def recovery_of_case(case: str, *, repeats: int, seed: int) -> pd.DataFrame:
 
     Args:
         case: one of `CASES`.
-        repeats: feature sets of a null case in `power_of_case`; here a fifth or a twentieth of them is enough.
+        repeats: feature sets of a null case in `power_of_case`; here a fifth of them is enough, or less.
         seed: seed of the features and of all controls; repeats are those of `power_of_case`.
 
     Returns:
@@ -72,7 +73,7 @@ def recovery_of_case(case: str, *, repeats: int, seed: int) -> pd.DataFrame:
         ValueError: there is no such case.
     """
     strengths, rows = strengths_of(case), []
-    cheap, costly = max(2, repeats // _CHEAP), max(2, repeats // _COSTLY)
+    cheap, costly, slow = (max(2, repeats // share) for share in (_CHEAP, _COSTLY, _SLOW))
     for strength in strengths:
         measured = _repeated(_geometry, case, strength, cheap, seed)
         rank = MODELS[case].rank if strength else 0
@@ -84,7 +85,7 @@ def recovery_of_case(case: str, *, repeats: int, seed: int) -> pd.DataFrame:
             measured = _repeated(_concentration, case, strength, costly, seed)
             rows += [(strength, *row, _concentrated(case, strength).get(row[0], np.nan)) for row in _medians(measured)]
     if case not in NULL_CASES:
-        measured = _repeated(_erasure, case, STRONG, costly, seed)
+        measured = _repeated(_erasure, case, STRONG, slow, seed)
         expected = {"leace_heldout_accuracy": _CHANCE} if case == "iid" else {}
         rows += [(STRONG, *row, expected.get(row[0], np.nan)) for row in _medians(measured)]
     if len(strengths) > 1:

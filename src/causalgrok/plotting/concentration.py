@@ -29,8 +29,7 @@ def concentration(concentration: pd.DataFrame) -> Figure:
     palette = style.colours(concentration["recipe"])
     settings = style.settings(concentration)
     measures = [measure for measure in _MEASURES if measure in set(concentration["measure"])]
-    # More than three recipes' bands would hide one another.
-    bootstrapped = len(palette) <= 3 and _few(concentration).any()
+    bootstrapped = len(palette) <= style.BANDED and _few(concentration).any()
     figure, axes = style.panels(len(settings), len(measures), height=2, share_y="col")
     for row, (setting, of_setting) in zip(axes, settings.items(), strict=True):
         for panel, measure in zip(row, measures, strict=True):

@@ -42,6 +42,9 @@ def counterfactual(counterfactual: pd.DataFrame) -> Figure:
         runs = style.settings(reliance)[setting]
         style.curves(row[0], runs, "epoch", "flip_fraction", palette)
         style.bound(row[0], runs["flip_fraction"])
+        # No fraction is below 0, though an interval may be; a line at 0 stays off the axis.
+        low, high = row[0].get_ylim()
+        row[0].set_ylim(bottom=max(low, -0.03 * high))
         style.epoch_axis(row[0], runs["epoch"].max())
         row[0].set_title(f"Reliance on stain\n{setting}")
         row[0].set_ylabel("decisions flipped (fraction)")

@@ -54,9 +54,9 @@ def erasure(subspace: pd.DataFrame, erasure: pd.DataFrame) -> Figure:
         probe=("linear", "mlp"),
     )
     probes = style.final(probes)
-    shown = style.splits(subspace)[-1:] if "split" in subspace else ()
+    shown = style.one_split(subspace)
     columns = ("epoch", "method", "space", "centred", "rank", "strength", "auroc")
-    heads = style.select(subspace, "subspace", *columns, split=shown or style.held_out(subspace))
+    heads = style.select(subspace, "subspace", *columns, split=shown)
     cases = probes[_CASE].drop_duplicates()
     chosen = probes.merge(_chosen(cases))
     left = _left(chosen)
@@ -108,7 +108,7 @@ def _left(chosen: pd.DataFrame) -> pd.DataFrame:
 def _auroc(heads: pd.DataFrame, probes: pd.DataFrame) -> pd.DataFrame:
     """The head's AUROC in each run after the whole removal by each method, and `none`, where nothing is removed."""
     by = [*style.RUN_KEYS, "epoch"]
-    removed = heads[heads["strength"] == 0.5].groupby([*by, *_CASE], as_index=False)["auroc"].mean()
+    removed = heads[heads["strength"] == 1].groupby([*by, *_CASE], as_index=False)["auroc"].mean()
     itself = heads[heads["strength"] == 0].groupby(by, as_index=False)["auroc"].mean()
     none = probes.loc[probes["method"] == "none", [*by, *_CASE]].drop_duplicates()
     return pd.concat([removed, none.merge(itself)])

@@ -40,6 +40,7 @@ def steering(subspace: pd.DataFrame, steering: pd.DataFrame, *, undefined: float
     responses = _responses(subspace, steering)
     responses = responses[(responses["kind"] != "target") | ~(responses["cosine"].abs() < undefined)]
     palette = style.colours(responses["recipe"])
+    banded = len(palette) <= style.BANDED
     rows = [
         (f"{style.SPLITS[split]}, {setting}", runs[runs["split"] == split])
         for setting, runs in style.settings(responses).items()
@@ -50,20 +51,21 @@ def steering(subspace: pd.DataFrame, steering: pd.DataFrame, *, undefined: float
         for panel, (intervention, (title, label)) in zip(row, _INTERVENTIONS.items(), strict=True):
             shown = runs[runs["intervention"] == intervention]
             target, matched, isotropic = (shown[shown["kind"] == kind] for kind in dict.fromkeys(_KINDS.values()))
-            style.control_range(panel, matched, "strength", palette)
+            if banded:
+                style.control_range(panel, matched, "strength", palette)
             style.means(panel, isotropic, "strength", "accuracy", palette, shade=0, **style.SHOWN)
             style.means(panel, matched, "strength", "accuracy", palette, shade=0, **style.CONTROL)
             style.means(panel, target, "strength", "accuracy", palette, bars=True, **_TARGET)
             panel.set_title(f"{title}\n{place}")
             panel.set_xlabel(label)
             panel.set_ylabel("accuracy (fraction)" if panel is row[0] else "")
-        style.bound(row[0], pd.concat([runs["accuracy"], runs["low"], runs["high"]]))
+        style.bound(row[0], pd.concat([runs["accuracy"], *([runs["low"], runs["high"]] if banded else [])]))
     keys = [
         *style.recipe_keys(responses, palette),
         style.line_key("hospital subspace or direction", **_TARGET),
         *style.interval_key(responses, bars=True),
         style.line_key("matched control", **style.CONTROL),
-        style.range_key("matched controls"),
+        *([style.range_key("matched controls")] if banded else []),
         style.line_key("isotropic control, never decisive", **style.SHOWN),
     ]
     style.legend(figure, keys)

@@ -38,7 +38,7 @@ def probing(probing: pd.DataFrame) -> Figure:
     above = probing.assign(above=probing["accuracy"] - probing["chance"])
     above = style.per_run(above, _CELL, "above")
     rows = [
-        (f"{style.titled(recipe, cells)}\n{setting}", cells.groupby(_CELL, as_index=False)["above"].mean())
+        (style.row_label(recipe, cells, setting), cells.groupby(_CELL, as_index=False)["above"].mean())
         for setting, runs in style.settings(above).items()
         for recipe, cells in runs.groupby("recipe")
     ]

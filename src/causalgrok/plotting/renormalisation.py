@@ -61,8 +61,8 @@ def _draw_pairs(axes: Axes, runs: pd.DataFrame, palette: dict[str, str]) -> None
         ends = (place - _ROOM, place + _ROOM)
         axes.plot(ends, pairs.to_numpy().T, color=colour, linewidth=style.THIN, alpha=0.5)
         axes.plot(ends, pairs.mean(), color=colour, linewidth=style.THICK)
-        for end, aside, name in zip(ends, (0.08, -0.08), _STATISTICS, strict=True):
-            style.marks(axes, end, pairs[name], colour, marker="o", hollow=name == "stored", aside=aside)
+        for end, name in zip(ends, _STATISTICS, strict=True):
+            style.marks(axes, end, pairs[name], colour, marker="o", hollow=name == "stored", aside=None)
     named = [place + side * _ROOM for place in range(len(palette)) for side in (-1, 1)]
     if len(palette) <= 3:
         axes.set_xticks(named, ["stored", "re-est."] * len(palette))

@@ -44,7 +44,9 @@ def stage_steering(steering: pd.DataFrame) -> Figure:
             _draw_stages(panel, runs, measure, stages, palette[recipe])
             panel.set_title(title if row[0] is axes[0, 0] else "")
             panel.set_xticks(range(len(stages)), stages if row[0] is axes[-1, 0] else [""] * len(stages), rotation=90)
-        row[0].set_ylabel(f"{style.titled(recipe, runs)}\n{setting}\nfraction")
+        row[0].set_ylabel(f"{style.row_label(recipe, runs, setting)}\nfraction")
+    for panel, measure in zip(axes[0], _MEASURES, strict=True):
+        style.bound(panel, responses[measure])
     controls = [
         style.shade_key(f"{control} controls of a run, 2.5 to 97.5 %", alpha=alpha)
         for control, (_, alpha) in _CONTROLS.items()
@@ -67,13 +69,12 @@ def _responses(steering: pd.DataFrame) -> pd.DataFrame:
     All but the flip fraction are changes from alpha = 0, which controls do not have rows of: it is the network
     itself whatever the direction.
     """
-    shown = style.splits(steering)[-1:] if "split" in steering else ()
     table = style.select(
         steering,
         "steering",
         *("epoch", "stage", "alpha", "repeat", *_MEASURES),
         direction=("hospital", *_CONTROLS),
-        split=shown or style.held_out(steering),
+        split=style.one_split(steering),
     )
     early = table[table["stage"] != "pooled"]
     last = (table if early.empty else early).groupby(style.RUN_KEYS)["epoch"].max().rename("last")

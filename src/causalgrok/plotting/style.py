@@ -64,6 +64,9 @@ CONTROL = {"linestyle": (0, (3, 1.5)), "linewidth": 1, "marker": "s", "markersiz
 SHOWN = {"linestyle": (0, (1, 1.5)), "linewidth": 0.9}
 """Line of a control that is shown, never decisive."""
 
+BANDED = 3
+"""Recipes, at most, whose bands are drawn in one panel where they would otherwise hide one another."""
+
 SHADE = 0.14
 """Opacity of the range of a control's repeats."""
 
@@ -142,6 +145,12 @@ def held_out(frame: pd.DataFrame) -> tuple[str, ...]:
     """The splits on which generalisation is shown; ID validation where no hospital was held out."""
     present = set(frame["split"].unique()) if "split" in frame else set()
     return ("id_val",) if "id_val" in present and not present & set(SCORED) else SCORED
+
+
+def one_split(frame: pd.DataFrame) -> tuple[str, ...]:
+    """The split to keep where there is room for one: the last of `held_out` that a table has."""
+    present = splits(frame) if "split" in frame else []
+    return tuple(present[-1:]) or SCORED
 
 
 def latest(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -245,6 +254,12 @@ def titled(recipe: str, runs: pd.DataFrame) -> str:
     """A panel's recipe with the number of runs that the panel shows."""
     count = runs.groupby(RUN_KEYS).ngroups
     return f"{recipe} ({count} {'run' if count == 1 else 'runs'})"
+
+
+def row_label(recipe: str, runs: pd.DataFrame, setting: str) -> str:
+    """A row's recipe with its number of runs and training set; a long recipe's name has a line for itself."""
+    label = titled(recipe, runs)
+    return f"{label if len(label) <= 22 else label.replace(' (', chr(10) + '(')}\n{setting}"
 
 
 # Drawing

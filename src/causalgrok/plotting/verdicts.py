@@ -61,7 +61,6 @@ def verdicts(verdicts: pd.DataFrame, *, k: int = 64) -> Figure:
 
 def _cells(verdicts: pd.DataFrame, k: int) -> pd.DataFrame:
     """A row a run and column of the figure: the lowest percentile and highest p over the decisive controls."""
-    shown = style.splits(verdicts)[-1:] if "split" in verdicts else ()
     table = style.select(
         verdicts,
         "verdicts",
@@ -70,7 +69,7 @@ def _cells(verdicts: pd.DataFrame, k: int) -> pd.DataFrame:
         probe=_PROBES,
         measure=("flip_fraction", "monotone"),
         decisive=(True,),
-        split=shown or style.held_out(verdicts),
+        split=style.one_split(verdicts),
     )
     table, _ = style.latest(table)
     away = (table["size"] - k).abs().where(table["probe"] == "neurons", -table["size"])

@@ -162,7 +162,7 @@ def test_subspaces_are_judged_at_full_rank_and_strength_against_their_own_way():
         ablated("permuted", centred=True, accuracy=0.1),
         ablated("permuted_mean", accuracy=0.2),
         ablated("leace", centred=True, accuracy=0.8),
-        ablated("permuted_mean", centred=True, accuracy=0.5),
+        ablated("permuted_leace", centred=True, accuracy=0.5),
         ablated("inlp", rank=2, accuracy=0.3),
         ablated("inlp", rank=8, accuracy=0.1),
     ]

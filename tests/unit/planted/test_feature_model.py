@@ -135,6 +135,7 @@ def test_features_stand_where_the_pipeline_looks_for_them():
     assert features.at(0, "train").dtype == np.float32
     for stage in STAGES:
         assert features.at(0, PROBE, stage).shape == (360, 32)
+    assert features.at(0, "ood_test").shape == (480, 32)
     assert {split: set(features.domains(split)) for split in SPLITS} == {
         "train": {0, 3, 4},
         "id_val": {0, 3, 4},
@@ -149,7 +150,7 @@ def test_features_stand_where_the_pipeline_looks_for_them():
     [
         ({"rank": 3}, "rank: 3"),
         ({"d": 3}, "d: 3"),
-        ({"slides": 1}, "slides, patches: 1"),
+        ({"slides": 1}, "slides, patches, ood_patches: 1, 12, 48"),
         ({"strength": -1.0}, "strength"),
         ({"share_spread": 0.6}, "share_spread"),
     ],

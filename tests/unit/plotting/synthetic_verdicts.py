@@ -30,7 +30,9 @@ def verdicts(random, favoured):
         for k in (16, 64)
     ]
     checkpoints = {"memorised": 16, "final": 3000}
-    for (checkpoint, epoch), case, split in itertools.product(checkpoints.items(), asked, ("id_val", "ood_test")):
+    for (checkpoint, epoch), case, split in itertools.product(
+        checkpoints.items(), asked, ("id_val", "ood_val", "ood_test")
+    ):
         probe, stage, target, size = case
         measures = ["flip_fraction", "auroc_drop"] + (["monotone"] if (probe, stage) == ("steering", "pooled") else [])
         easy = "random" if probe == "neurons" else "isotropic"

@@ -41,9 +41,29 @@ def test_a_factorial_of_eight_recipes_is_drawn(name, factorial):
     assert overlapping(draw(name, factorial)) == []
 
 
+def test_bands_of_many_recipes_are_left_out(factorial, small):
+    assert any("2.5 to 97.5 %" in label for label in legend(draw("steering", small)))
+    figure = draw("steering", factorial)
+    assert not any("2.5 to 97.5 %" in label for label in legend(figure))
+    assert not any(bands(axes) for axes in figure.axes)
+
+
 @pytest.mark.parametrize("name", ["peak_accuracy", "steering", "interventions_per_run", "neurons", "probing"])
 def test_unequal_studies_are_drawn(name, unequal):
     assert all(axes.has_data() for axes in draw(name, unequal).axes)
+
+
+@EACH
+def test_somebody_elses_networks_are_drawn(name, inspected):
+    """Of one checkpoint, without a held-out hospital, and under any name."""
+    assert overlapping(draw(name, inspected)) == []
+
+
+@pytest.fixture(scope="module")
+def inspected():
+    study = study_tables(recipes=("resnet18_their_name",), seeds=(0,))
+    study = {table: frame[frame["split"] == "id_val"] if "split" in frame else frame for table, frame in study.items()}
+    return {table: frame[frame["epoch"] == 3000] if "epoch" in frame else frame for table, frame in study.items()}
 
 
 @pytest.fixture(scope="module")
