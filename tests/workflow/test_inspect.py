@@ -3,13 +3,16 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 import torchvision
 from PIL import Image
+from safetensors.torch import save_file
 
 from causalgrok.data.tissue import TissueSettings, metadata, patch_tissue, render, slide_stain
+from causalgrok.data.wilds_layout import FOLDER, read_images, read_metadata
 from causalgrok.models.registry import build_model
 from causalgrok.models.settings import ResNet18
 from causalgrok.tables import read_table
@@ -32,6 +35,16 @@ def tissue_images(folder: Path) -> Path:
     table = folder / "images.parquet"
     pd.DataFrame(rows).to_parquet(table)
     return table
+
+
+def train_a_little(model: torch.nn.Module, images: np.ndarray, labels: np.ndarray) -> None:
+    inputs = torch.from_numpy(images).permute(0, 3, 1, 2) / 255.0
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.01)
+    for batch in torch.randperm(len(labels)).split(50):
+        loss = torch.nn.functional.cross_entropy(model(inputs[batch]), torch.from_numpy(labels)[batch])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
 
 
 def inspect(project, checkpoints: Path, images: Path, *more: str):
@@ -62,23 +75,20 @@ def test_networks_of_ours_seen_as_a_strangers(project, tmp_path):
 
 @pytest.mark.skipif(not DATA, reason="CAUSALGROK_TEST_DATA does not name the folder of test data")
 def test_torchvision_networks_on_real_patches(project, tmp_path):
-    root = Path(DATA, "camelyon17_standin/camelyon17_v1.0")
-    table = pd.read_csv(root / "metadata.csv", dtype={"patient": str})
-    chosen = table.groupby(["center", "tumor"]).head(20)
-    paths = [
-        root
-        / f"patches/patient_{r.patient}_node_{r.node}/patch_patient_{r.patient}_node_{r.node}_x_{r.x_coord}_y_{r.y_coord}.png"
-        for r in chosen.itertuples()
-    ]
+    root = Path(DATA, "camelyon17_standin").resolve()
+    chosen = read_metadata(root).groupby(["hospital", "label"]).head(20)
+    paths = [str(root / FOLDER / patch) for patch in chosen["patch"]]
+    columns = {"path": paths, "label": chosen["label"], "domain": chosen["hospital"], "group": chosen["slide"]}
     images = tmp_path / "images.csv"
-    columns = {"path": paths, "label": chosen["tumor"], "domain": chosen["center"], "group": chosen["slide"]}
     pd.DataFrame(columns).to_csv(images, index=False)
     networks = tmp_path / "networks"
     networks.mkdir()
     torch.manual_seed(0)
-    for name in ("resnet18", "resnet50"):
-        model = torchvision.models.get_model(name, num_classes=2)
-        torch.save(model.state_dict(), networks / f"{name}.pth")
+    torch.save(torchvision.models.resnet50(num_classes=2).state_dict(), networks / "resnet50.pth")
+    model = torchvision.models.resnet18(num_classes=2)
+    save_file(model.state_dict(), networks / "resnet18_ep0.safetensors")
+    train_a_little(model, read_images(root, chosen.index.to_numpy(), 24), chosen["label"].to_numpy())
+    save_file(model.state_dict(), networks / "resnet18_ep1.safetensors")
     done = inspect(project, networks, images, "image_size=24", "held_out=[1, 2]")
     assert done.returncode == 0, done.stdout
     steering = read_table(project.folder / "results/inspect/tables/steering.parquet")
@@ -88,7 +98,7 @@ def test_torchvision_networks_on_real_patches(project, tmp_path):
 BAD = {
     "no folder": ({"checkpoints": "/nowhere"}, "/nowhere does not exist"),
     "no table": ({"images": "/nowhere.csv"}, "/nowhere.csv"),
-    "unknown measurement": ({"measurement": "fulll"}, "'fulll' is not one of measurements: did you mean 'full'?"),
+    "unknown measurement": ({"measurement": "fullest"}, "'fullest' is not one of measurements: did you mean 'full'?"),
 }
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from causalgrok.columns import COLUMNS, RUN, RUN_TABLES
-from causalgrok.config import RESERVED
+from causalgrok.columns import COLUMNS, RUN, RUN_TABLES, with_derived
+from causalgrok.config import RESERVED, drawable
 from causalgrok.data.splits import Split
 from causalgrok.plotting import FIGURES
 
-TABLES = (*RUN_TABLES, "outcomes")
+TABLES = with_derived(RUN_TABLES)
+FIGURES_OF_RUNS = drawable(TABLES)
 
 # One worker builds the small study for all tests that use it.
 pytestmark = pytest.mark.xdist_group("finished")
@@ -27,13 +28,16 @@ def test_a_study_ends_with_tables_figures_and_report(finished):
     results = finished.folder / "results/tiny"
     for table in TABLES:
         frame = pd.read_parquet(results / f"tables/{table}.parquet")
-        assert list(frame.columns) == [*RUN, *COLUMNS[table]], table
+        if table == "reliance":
+            assert frame.empty, "two runs cannot be correlated"
+            continue
+        assert list(frame.columns) == list(dict.fromkeys([*RUN, *COLUMNS[table]])), table
         assert set(frame["recipe"]) == {"standard", "grokking"}
-    for figure in FIGURES:
+    for figure in FIGURES_OF_RUNS:
         assert (results / f"figures/{figure}.pdf").read_bytes().startswith(b"%PDF")
         assert "<svg" in (results / f"figures/{figure}.svg").read_text()[:2000]
     report = (results / "report.html").read_text()
-    assert all(figure.title in report for figure in FIGURES.values())
+    assert all(FIGURES[figure].title in report for figure in FIGURES_OF_RUNS)
     assert (finished.folder / "results/runs/tiny/grokking/n24/seed0/run.json").exists()
 
 
@@ -58,9 +62,18 @@ def test_a_deleted_figure_is_redrawn_alone(finished):
     finished.snakemake("tiny", "--cores", "2")
 
 
-MEASURED = {"probe_layers": 2, "ablate_subspace": 2, "steer_activations": 2, "ablate_neurons": 2, "measure_geometry": 2}
-DRAWN = {f"plot_{figure}": 1 for figure in FIGURES}
-AFTER_TRAINING = {"extract_features": 2, **MEASURED, "collect": 7, "summarise_outcomes": 1, **DRAWN}
+MEASURED = (
+    *("probe_layers", "ablate_subspace", "measure_erasure", "measure_concentration", "steer_activations"),
+    *("ablate_neurons", "measure_geometry", "measure_counterfactuals"),
+)
+DRAWN = {f"plot_{figure}": 1 for figure in FIGURES_OF_RUNS}
+COMPARED = {"summarise_verdicts": 1, "correlate_reliance": 1}
+AFTER_TRAINING = {
+    **{"name_checkpoints": 2, "extract_features": 2, "collect": 12, "summarise_outcomes": 1},
+    **dict.fromkeys(MEASURED, 2),
+    **COMPARED,
+    **DRAWN,
+}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +92,11 @@ AFTER_TRAINING = {"extract_features": 2, **MEASURED, "collect": 7, "summarise_ou
             "src/causalgrok/interventions/neurons.py",
             "import numpy as np\n",
             "import numpy as np\n\nOTHER = 1\n",
-            {"ablate_neurons": 2, "collect": 1, "plot_neurons": 1, "plot_neurons_per_seed": 1},
+            {
+                **{"ablate_neurons": 2, "collect": 1, "plot_neurons": 1, "plot_neurons_per_seed": 1},
+                **COMPARED,
+                **{"plot_verdicts": 1, "plot_reliance": 1},
+            },
         ),
     ],
     ids=["config-comment", "trainer-comment", "trainer", "plotting", "intervention"],
@@ -128,7 +145,8 @@ def test_names_of_rules_are_reserved(finished):
     done = finished.snakemake("--list-rules")
     names = set(re.findall(r"^([a-z]\w*) \(", done.stdout, flags=re.MULTILINE))
     assert "train" in names
-    assert names - {"camelyon17", "camelyon17_small", "demo", "stain_distance", "tiny", "tiny_long"} <= RESERVED
+    studies = {"camelyon17", "camelyon17_small", "demo", "stain_distance", "validation", "tiny", "tiny_long"}
+    assert names - studies <= RESERVED
 
 
 def test_a_gpu_study_is_refused_where_there_is_no_gpu(finished, monkeypatch):

@@ -49,7 +49,7 @@ class FeatureModel:
     """Patches a slide, in the splits of the train hospitals."""
 
     ood_patches: int = 48
-    """Patches a slide at OOD hospitals: on few images, fractions of flipped decisions tie and tests lose their level."""
+    """Patches a slide at OOD hospitals: fractions of few images tie, and tests with ties keep below their level."""
 
     rank: int = 1
     """Number of hospital axes: 1 or 2."""

@@ -1,9 +1,9 @@
 """How often the probes find an effect: false-positive rates where nothing was planted, power where something was.
 
 Features are generated many times over, every probe measures them as it measures a checkpoint, and what it says is a
-verdict against each of its controls (`causalgrok.analysis.verdicts`): found is p <= .05. With 39 controls p is a
-multiple of 1/40, and a test whose true value is exchangeable with its controls has the level 2/40 = .05 exactly, or
-less where values tie. Of r repeats, the number found then is binomial(r, .05).
+verdict against each of its controls (`causalgrok.analysis.verdicts`): found is p <= .05. With 39 permuted hospitals p
+is a multiple of 1/40, with 19 other controls of 1/20: a test whose true value is exchangeable with its controls has
+the level .05 exactly, or less where values tie. Of r repeats, the number found then is binomial(r, .05).
 
 Probes, on the split OOD test:
 
@@ -106,7 +106,8 @@ def judge(trials: Sequence[Trial]) -> pd.DataFrame:
     for name in trials[0].refitted:
         values = np.stack([trial.refitted[name] for trial in trials])
         frames.append(_judged(name, "permuted", values[:, :1], values[:, 1:]))
-    return pd.concat(frames)[["probe", "control", "trial", "value", "p"]]
+    # Where the pipeline itself compares with permuted hospitals, its verdict counts.
+    return pd.concat(frames)[["probe", "control", "trial", "value", "p"]].drop_duplicates(["probe", "control", "trial"])
 
 
 def monotone_answers(steering: pd.DataFrame, direction: str) -> np.ndarray:

@@ -78,8 +78,10 @@ def recovery_of_case(case: str, *, repeats: int, seed: int) -> pd.DataFrame:
         measured = _repeated(_geometry, case, strength, cheap, seed)
         rank = MODELS[case].rank if strength else 0
         found = measured.pop("rank") == rank
+        # Each test of `hospital_rank` finds a direction too many in 5 % of cases; two are the most that there can be.
+        asked = (1.0 if rank == 2 else 0.95) if strength in (0.0, STRONG) else np.nan
         expected = {"leace_cross_covariance": 1e-9, "direction_angle": 10.0 if strength == STRONG else np.nan}
-        rows.append((strength, "rank", *_share(found), 1.0 if strength == STRONG else np.nan))
+        rows.append((strength, "rank", *_share(found), asked))
         rows += [(strength, *row, expected.get(row[0], np.nan)) for row in _medians(measured)]
         if case not in NULL_CASES:
             measured = _repeated(_concentration, case, strength, costly, seed)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from causalgrok.columns import COLUMNS
-from causalgrok.interventions.controls import permuted_domains
+from causalgrok.interventions.controls import permuted_domains, without_label_means
 from causalgrok.interventions.features import PROBE, SPLITS, Features
 from causalgrok.interventions.margins import best_thresholds
 from causalgrok.interventions.settings import Measurement
@@ -81,9 +81,16 @@ def test_controls_go_through_the_procedure_of_the_hospital_direction(planted_fea
     for name, count in COUNTS.items():
         assert found.repeats[found.names == name].tolist() == list(range(count))
     lengths, units = np.linalg.norm(found.steps, axis=1), unit(found.steps)
-    estimated = found.names != "isotropic"
-    np.testing.assert_allclose(lengths[estimated], np.std(pool @ units[estimated].T, axis=0))
-    np.testing.assert_allclose(lengths[~estimated], lengths[0])
+    own = np.isin(found.names, ["hospital", "matched"])
+    np.testing.assert_allclose(lengths[own], np.std(pool @ units[own].T, axis=0))
+    np.testing.assert_allclose(lengths[found.names == "isotropic"], lengths[0])
+    # Refits move as far as their hospitals lie apart along them, the true ones being one step apart.
+    permuted = found.names == "permuted"
+    groupings = permuted_domains(domains, planted.features.groups(PROBE), COUNTS["permuted"], seed=0)
+    centred = without_label_means(pool, planted.features.labels(PROBE))
+    refits = [(domains, units[0]), *zip(groupings, units[permuted], strict=True)]
+    apart = np.array([np.std(domain_means(centred, grouping) @ unit) for grouping, unit in refits])
+    np.testing.assert_allclose(lengths[permuted] / lengths[0], apart[1:] / apart[0])
     way = planted.features.at(0, "ood_val").mean(axis=0) - domain_means(pool, domains).mean(axis=0)
     np.testing.assert_allclose(found.cosines, units @ way / np.linalg.norm(way), atol=1e-6)
     assert min(found.cosines) >= 0

@@ -39,7 +39,7 @@ def test_interval_is_clopper_and_pearsons(found, repeats):
 
 
 def test_inside_is_the_central_part_of_the_binomial_distribution():
-    inside = [number for number in range(201) if rate(np.arange(200) < number)["inside"]]
+    inside = [number for number in range(40) if rate(np.arange(200) < number)["inside"]]
     assert inside == list(range(4, 17))
     assert stats.binom.cdf(3, 200, 0.05) <= 0.025 < stats.binom.cdf(4, 200, 0.05)
     assert stats.binom.sf(16, 200, 0.05) <= 0.025 < stats.binom.sf(15, 200, 0.05)
@@ -48,11 +48,11 @@ def test_inside_is_the_central_part_of_the_binomial_distribution():
 @pytest.mark.parametrize("case", ["aligned", "mixed"])
 def test_permuting_by_slide_keeps_its_level(case):
     found = 0
-    for repeat in range(120):
+    for repeat in range(80):
         planted, settings = plant(case, 0.0, repeat, seed=1)
         spreads = hospital_spreads(planted.features, settings)
         found += np.sum(spreads[1:] >= spreads[0]) <= 1
-    low, high = stats.binom.ppf((0.0005, 0.9995), 120, 0.05)
+    low, high = stats.binom.ppf((0.0005, 0.9995), 80, 0.05)
     assert low <= found <= high
 
 
