@@ -7,10 +7,10 @@ cosine with that way is below `UNDEFINED_COSINE` the direction is undefined; its
 cosine.
 
 Controls, oriented likewise. `permuted` refits v with hospital permuted by slide and moves along it as far, relative to
-v's own step, as its hospitals lie apart relative to the true ones: where the effect is strong, refits find its direction
-too and only the distance tells them from it (in units of their own sigma they were told apart in 6 % of planted cases).
-`matched` directions are drawn with the features' covariance and moved by their own sigma; `isotropic` ones, moved as far
-as v, are shown, never decisive.
+v's own step, as its hospitals lie apart relative to the true ones: where the effect is strong, refits find its
+direction too and only the distance tells them from it (in units of their own sigma they were told apart in 6 % of
+planted cases). `matched` directions are drawn with the features' covariance and moved by their own sigma; `isotropic`
+ones, moved as far as v, are shown, never decisive.
 
 At the pooled stage, before a linear head, every h' adds the constant ``alpha sigma (w v)`` to the logits. It moves the
 decision threshold and nothing else: AUROC cannot change, nor can accuracy at a threshold recalibrated on id_val, and
