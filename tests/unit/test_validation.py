@@ -59,9 +59,13 @@ def message(raw: dict) -> str:
             [64, 128],
             "tasks.tissue.measurement: 'quick' has no neuron",
         ),
-        (("studies", "demo", "tables"), ["metrics"], "studies.demo.figures[3]: weight_norm needs the tables dynamics"),
+        (
+            ("studies", "stain_distance", "figures"),
+            ["weight_norm"],
+            "studies.stain_distance.figures[0]: weight_norm needs the tables dynamics",
+        ),
         (("build",), ["dem"], "build[0]: 'dem' is not one of studies: did you mean 'demo'?"),
-        (("nonsense",), 1, "nonsense: unknown key; expected one of build, data_root"),
+        (("nonsense",), 1, "nonsense: unknown key; expected one of build, checkpoints"),
     ],
 )
 def test_each_problem_is_one_line_that_names_it(path, value, expected):
