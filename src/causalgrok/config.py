@@ -195,7 +195,7 @@ class Config(Settings):
     images: str | None = None
     """A csv or parquet of images for the target `inspect`: path, label, domain, group, and a split if known."""
 
-    held_out: Annotated[list[str], Field(max_length=2)] | None = None
+    held_out: Annotated[list[str | Integer], Field(max_length=2)] | None = None
     """The domains that those networks never saw, OOD validation first; empty: the last two of four or more."""
 
     image_size: Positive | None = None

@@ -6,7 +6,6 @@ with logged(snakemake.log[0]):
     from pathlib import Path
 
     from causalgrok.analysis.reliance import correlate_reliance
-
     from causalgrok.tables import read_table, write_table
 
     tables = {Path(path).stem: read_table(path) for path in snakemake.input}

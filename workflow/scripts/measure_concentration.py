@@ -3,9 +3,8 @@
 from causalgrok.log import logged
 
 with logged(snakemake.log[0]):
-    from causalgrok.interventions.concentration import measure_concentration
-
     from causalgrok.arrays import open_arrays
+    from causalgrok.interventions.concentration import measure_concentration
     from causalgrok.interventions.features import Features
     from causalgrok.interventions.settings import Measurement
     from causalgrok.tables import write_table

@@ -6,9 +6,8 @@ with logged(snakemake.log[0]):
     from pathlib import Path
 
     from causalgrok.data.counterfactuals import load
-    from causalgrok.interventions.counterfactual import measure_counterfactuals
-
     from causalgrok.data.splits import Split
+    from causalgrok.interventions.counterfactual import measure_counterfactuals
     from causalgrok.interventions.network import open_run
     from causalgrok.tables import write_table
     from causalgrok.training.checkpoints import all_checkpoints

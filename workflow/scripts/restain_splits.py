@@ -6,7 +6,6 @@ with logged(snakemake.log[0]):
     from pathlib import Path
 
     from causalgrok.data.counterfactuals import make_counterfactuals, save
-
     from causalgrok.data.splits import Split
     from causalgrok.data.tissue import TissueSettings
 

@@ -5,7 +5,6 @@ from causalgrok.log import logged
 with logged(snakemake.log[0]):
     from causalgrok.planted.power import power_of_case
     from causalgrok.planted.recovery import recovery_of_case
-
     from causalgrok.tables import write_table
 
     case = snakemake.wildcards.case

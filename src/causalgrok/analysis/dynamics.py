@@ -15,7 +15,10 @@ MEMORISED = 0.99
 
 
 def summarise_outcomes(metrics: pd.DataFrame) -> pd.DataFrame:
-    """One row of the table `outcomes` for each run of a study's table `metrics`."""
+    """One row of the table `outcomes` for each run of a study's table `metrics`.
+
+    What a split is needed for is missing where a run was not evaluated on it: somebody else's networks have no train.
+    """
     rows = [
         dict(zip(RUN, run, strict=True)) | _outcome(evaluations)
         for run, evaluations in metrics.groupby(list(RUN), sort=False)
@@ -24,28 +27,31 @@ def summarise_outcomes(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def _outcome(evaluations: pd.DataFrame) -> dict[str, float]:
-    by_split = {split: rows.set_index("epoch").sort_index() for split, rows in evaluations.groupby("split")}
-    test = by_split["ood_test"]
-    train = by_split["train"]["accuracy"]
-    memorised = memorised_epoch(train)
-    peak = test["accuracy"].idxmax()
+    train, test, other = (_curves(evaluations, split) for split in ("train", "ood_test", "ood_val"))
+    memorised = memorised_epoch(train["accuracy"])
+    early, late = early_and_late(test["accuracy"], memorised)
     outcome = {
         "memorised_epoch": memorised,
-        "memorised_share": (train[train.index >= memorised] >= MEMORISED).mean(),
-        "peak_epoch": peak,
-        "peak_accuracy": test["accuracy"][peak],
-        "final_accuracy": test["accuracy"].iloc[-1],
+        "memorised_share": (train["accuracy"][train.index >= memorised] >= MEMORISED).mean(),
+        "early_accuracy": early,
+        "late_accuracy": late,
+        "decline": early - late,
+        "decline_auroc": -np.diff(early_and_late(test["auroc"], memorised)).item(),
+        "decline_ood_val": -np.diff(early_and_late(other["accuracy"], memorised)).item(),
     }
-    for measure, suffix in (("accuracy", ""), ("auroc", "_auroc")):
-        early, late = early_and_late(test[measure], memorised)
-        if not suffix:
-            outcome |= {"early_accuracy": early, "late_accuracy": late}
-        outcome[f"decline{suffix}"] = early - late
-    early, late = early_and_late(by_split["ood_val"]["accuracy"], memorised)
-    return outcome | {
-        "final_accuracy_ood_val": by_split["ood_val"]["accuracy"].iloc[-1],
-        "decline_ood_val": early - late,
-    }
+    if len(test):
+        peak = test["accuracy"].idxmax()
+        outcome |= {
+            "peak_epoch": peak,
+            "peak_accuracy": test["accuracy"][peak],
+            "final_accuracy": test["accuracy"].iloc[-1],
+        }
+    return outcome | ({"final_accuracy_ood_val": other["accuracy"].iloc[-1]} if len(other) else {})
+
+
+def _curves(evaluations: pd.DataFrame, split: str) -> pd.DataFrame:
+    """A run's evaluations on a split, by ascending epoch; no rows if there are none."""
+    return evaluations[evaluations["split"] == split].set_index("epoch").sort_index()
 
 
 def memorised_epoch(accuracy: pd.Series) -> float:
@@ -61,6 +67,8 @@ def early_and_late(values: pd.Series, memorised: float) -> tuple[float, float]:
         values: a measure, indexed by ascending epoch.
         memorised: the run's memorised epoch; NaN gives NaN, and so do fewer than four evaluations.
     """
+    if len(values) < 4:
+        return np.nan, np.nan
     epochs = values.index.to_numpy()
     spacing = np.diff(epochs).max()
     after = values[(epochs % spacing == 0) & (epochs >= memorised) & (epochs > 0)]

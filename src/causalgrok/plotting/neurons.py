@@ -80,9 +80,14 @@ def neurons_per_seed(neurons: pd.DataFrame, *, k: int = 64) -> Figure:
     Args:
         neurons: the study table.
         k: number of silenced channels; the nearest that every run has is shown, the larger of two as near.
+
+    Returns:
+        A sentence where some run has no hospital channels with matched ones: few channels, or few that are alive.
     """
     effects = _effects(neurons)
     k = _nearest(effects, k)
+    if k is None:
+        return style.empty("No channels were matched to the hospital's in every run.")
     extra = _extra_drop(effects[effects["k"] == k])
     palette = style.colours(extra["recipe"])
     figure, rows = style.by_split(extra, share_y="all")
@@ -118,15 +123,13 @@ def _effects(neurons: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _nearest(effects: pd.DataFrame, k: int) -> int:
-    """The number of silenced channels nearest to `k` for which every run has hospital and matched channels."""
+def _nearest(effects: pd.DataFrame, k: int) -> int | None:
+    """The number of silenced channels nearest to `k` for which every run has hospital and matched channels, if any."""
     runs = effects.groupby(style.RUN_KEYS).ngroups
     having = effects.groupby(["k", "selection"])[style.RUN_KEYS].apply(lambda rows: len(rows.drop_duplicates()))
     everywhere = (having.unstack() == runs).reindex(columns=["hospital", "matched"], fill_value=False).all(axis=1)
     counts = [count for count in everywhere.index[everywhere] if count > 0]
-    if not counts:
-        raise ValueError("table neurons: no k above 0 for which every run has the selections hospital and matched")
-    return min(counts, key=lambda count: (abs(count - k), -count))
+    return min(counts, key=lambda count: (abs(count - k), -count), default=None)
 
 
 def _extra_drop(effects: pd.DataFrame) -> pd.DataFrame:

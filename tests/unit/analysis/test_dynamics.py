@@ -63,3 +63,11 @@ def test_a_run_that_never_memorises_has_no_decline():
     assert np.isnan(outcome[["memorised_epoch", "memorised_share", "decline"]].astype(float)).all()
     assert np.isnan(memorised_epoch(pd.Series([0.5, 0.98])))
     assert np.isnan(early_and_late(pd.Series([0.5] * 5), np.nan)[0])
+
+
+def test_somebody_elses_networks_have_no_train_split_and_an_outcome():
+    frame = metrics([0.6] * (len(EPOCHS) - 1) + [0.5])
+    outcome = summarise_outcomes(frame[frame["split"] == "ood_test"]).iloc[0]
+    assert (outcome["peak_accuracy"], outcome["final_accuracy"]) == (0.6, 0.5)
+    missing = ["memorised_epoch", "decline", "decline_auroc", "final_accuracy_ood_val"]
+    assert outcome[missing].isna().all()
