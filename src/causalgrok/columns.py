@@ -127,9 +127,9 @@ COLUMNS: dict[str, dict[str, str]] = {
     | {
         "k": "number of channels taken out",
         "selection": "hospital (largest |beta| of the hospital classifier, the source's), hospital_f (one-way F), "
-        "hospital_auroc (one-vs-rest AUROC), tumour (|beta| of the tumour classifier); controls: matched (equal mean "
-        "and variance, dead channels out; matched_f and matched_auroc are those of the other two) and random (drawn "
-        "without replacement; shown, never decisive)",
+        "hospital_auroc (one-vs-rest AUROC), tumour (|beta| of the tumour classifier); controls: permuted, permuted_f "
+        "and permuted_auroc (those three with hospital permuted by slide), matched, matched_f and matched_auroc (equal "
+        "mean and variance, dead channels out) and random (drawn without replacement; shown, never decisive)",
         "mode": "zero or mean: what the channels are set to",
         "tumour_overlap": "fraction of the k channels that are among the k most tumour-selective ones",
     }
@@ -215,7 +215,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "case": "what was planted: the null cases by name, or `planted`",
         "strength": "strength of the planted hospital effect in units of the noise; 0 is none",
         "probe": "the probe that was asked",
-        "control": "the control that decided: permuted, matched or isotropic",
+        "control": "what decided: permuted, matched, isotropic or random; none for the source's own criteria",
         "repeats": "number of generated feature sets",
         "found": "number of them in which the probe found an effect at the 5 % level",
         "rate": "found / repeats: false-positive rate where nothing was planted, power elsewhere",

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from causalgrok.columns import COLUMNS, RUN
-from causalgrok.interventions.neurons import MATCHED
+from causalgrok.interventions.neurons import SUFFIXES
 from causalgrok.interventions.steering import UNDEFINED_COSINE
 
 MONOTONE = 0.95
@@ -41,8 +41,12 @@ _SUBSPACE = {
 }
 
 _NEURONS = {
-    f"{selection}, {mode}": {"matched": f"{matched}, {mode}", "random": f"random, {mode}"}
-    for selection, matched in MATCHED.items()
+    f"{selection}, {mode}": {
+        "permuted": f"permuted{suffix}, {mode}",
+        "matched": f"matched{suffix}, {mode}",
+        "random": f"random, {mode}",
+    }
+    for selection, suffix in SUFFIXES.items()
     for mode in ("zero", "mean")
 }
 

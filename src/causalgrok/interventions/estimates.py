@@ -9,6 +9,7 @@ means are compared after the means of the labels were taken out. True and permut
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -69,17 +70,28 @@ class Estimates:
     design: Design
     """The fitting patches' features."""
 
-    inlp: Inlp
-    """The hospital classifier, what is left without its rows, and so on."""
+    probe: LogisticProbe
+    """The hospital classifier."""
 
-    @property
-    def probe(self) -> LogisticProbe:
-        """The hospital classifier."""
-        return self.inlp.probes[0]
+    inlp_iterations: int
+    """Classifiers that INLP takes out."""
+
+    @cached_property
+    def inlp(self) -> Inlp:
+        """The hospital classifier, what is left without its rows, and so on."""
+        weights = balancing_weights(self.fitting.hospitals, self.fitting.labels)
+        return fit_inlp(
+            self.design,
+            self.fitting.hospitals,
+            C=self.probe.C,
+            iterations=self.inlp_iterations,
+            weights=weights,
+            first=self.probe,
+        )
 
 
 def estimate(features: Features, epoch: int, settings: Measurement) -> Estimates:
-    """Read the probe pool at a checkpoint, fit the hospital classifier and run INLP.
+    """Read the probe pool at a checkpoint and fit the hospital classifier.
 
     Raises:
         ValueError: a hospital has only one slide, there is only one hospital, or a feature is not finite.
@@ -92,10 +104,7 @@ def estimate(features: Features, epoch: int, settings: Measurement) -> Estimates
     folds = slide_folds(fitting.hospitals, fitting.slides, settings.folds, settings.seed)
     design, weights = Design.of(fitting.features), balancing_weights(fitting.hospitals, fitting.labels)
     probe = fit_validated(design, fitting.hospitals, folds, settings.inverse_regularisation, weights=weights)
-    inlp = fit_inlp(
-        design, fitting.hospitals, C=probe.C, iterations=settings.inlp_iterations, weights=weights, first=probe
-    )
-    return Estimates(pool, fitting, pool[judged], folds, design, inlp)
+    return Estimates(pool, fitting, pool[judged], folds, design, probe, settings.inlp_iterations)
 
 
 def balancing_weights(target: np.ndarray, nuisance: np.ndarray) -> np.ndarray:
@@ -152,11 +161,9 @@ def control_erasers(
     """
     fitting = estimates.fitting
     groupings = permuted_hospitals(fitting, refits, seed=seed)
-    weights = np.stack([balancing_weights(grouping, fitting.labels) for grouping in groupings])
-    probes = fit_many(estimates.design, groupings, C=estimates.probe.C, weights=weights)
     drawn = {
         "matched": covariance_matched_subspaces(fitting.features, rank, repeats, seed=seed),
-        "permuted": [orthonormal_basis(probe.raw_weight) for probe in probes],
+        "permuted": [orthonormal_basis(probe.raw_weight) for probe in refit(estimates, groupings)],
         "permuted_mean": [orthonormal_basis(means) for means in _mean_differences(estimates, groupings)],
         "isotropic": isotropic_subspaces(fitting.features.shape[1], rank, repeats, seed=seed),
     }
@@ -179,6 +186,12 @@ def permuted_hospitals(patches: Patches, repeats: int, *, seed: int, purpose: st
         return permuted_domains(patches.hospitals, patches.slides, repeats, seed=seed, purpose=purpose)
     except ValueError as error:
         raise ValueError(f"part of the probe pool's slides, for fitting or for judging: {error}") from None
+
+
+def refit(estimates: Estimates, groupings: np.ndarray) -> list[LogisticProbe]:
+    """The hospital classifier under groupings (m, n) of the fitting patches, with the C of the true one."""
+    weights = np.stack([balancing_weights(grouping, estimates.fitting.labels) for grouping in groupings])
+    return fit_many(estimates.design, groupings, C=estimates.probe.C, weights=weights)
 
 
 def centred(eraser: Eraser, mean: np.ndarray) -> Eraser:

@@ -2,16 +2,19 @@
 
 The K highest-scoring pooled channels are set to zero (the source's way) or to their mean over the probe pool's fitting
 slides, and the network's own head classifies what is left. Zero is a value that a channel may never take: it also
-shifts the logits by a constant, which mean ablation does not. Scores of a channel c, all on the fitting slides:
+shifts the logits by a constant, which mean ablation does not. Channels are ranked (`channels`) by the hospital
+classifier's coefficients, `hospital` (the source's; `tumour` likewise), by F statistics, `hospital_f`, or by AUROCs,
+`hospital_auroc`.
 
-    hospital        max_h |beta_hc|, standardised coefficients of the logistic probe (the source's); tumour likewise
-    hospital_f      one-way F statistic of hospital
-    hospital_auroc  max_h |AUROC - 1/2| of hospital h against the others
+Controls, three of each kind, one for each selection of hospital channels:
 
-Controls. `matched`, `matched_f` and `matched_auroc`, each for its own selection: for every channel of the top K, one of
-those nearest to it in (log |mean|, log standard deviation) outside that top K, dead channels out. A channel's mean and
-variance bound what its loss can do, and selective channels have more of both, so that channels drawn at `random` are
-easily beaten: shown, never decisive.
+    permuted, permuted_f, permuted_auroc    the same selection under hospital permuted by slide: decisive
+    matched, matched_f, matched_auroc       channels of equal mean and variance, dead ones out
+    random                                  channels at random
+
+A channel's mean and variance bound what its loss can do, and selective channels have more of both, so that random ones
+are easily beaten, and shown only. Matched ones are beaten less easily, but too often as well: which channels an
+estimator prefers depends on more than two moments (docs/interventions.md has the rates).
 """
 
 from collections.abc import Iterable
@@ -19,25 +22,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import cdist
-from scipy.stats import rankdata
 
 from causalgrok.columns import COLUMNS
-from causalgrok.interventions.controls import generator, random_orders
-from causalgrok.interventions.features import PROBE, Features, Head
-from causalgrok.interventions.logistic import LogisticProbe
-from causalgrok.interventions.probing import fit_probes, judging_mask
+from causalgrok.interventions.channels import (
+    auroc_scores,
+    f_scores,
+    leading,
+    live_channels,
+    matched_sets,
+    selectivity,
+)
+from causalgrok.interventions.controls import random_orders
+from causalgrok.interventions.estimates import Estimates, estimate, permuted_hospitals, refit
+from causalgrok.interventions.features import Features, Head
+from causalgrok.interventions.probing import fit_probes
 from causalgrok.interventions.scoring import double, score_heads
 from causalgrok.interventions.settings import Measurement
 
-MATCHED = {"hospital": "matched", "hospital_f": "matched_f", "hospital_auroc": "matched_auroc"}
-"""Selection -> the control that is matched to its channels."""
-
-_NEAREST = 5
-"""Free channels nearest to a selected one, of which a matched draw takes one."""
-
-_ROOM = 2
-"""Live channels outside the top K that matched draws take, in multiples of K: with fewer, most draws are the same."""
+SUFFIXES = {"hospital": "", "hospital_f": "_f", "hospital_auroc": "_auroc"}
+"""Selection of hospital channels -> what stands behind the names of its controls, permuted and matched."""
 
 
 @dataclass(frozen=True)
@@ -55,76 +58,6 @@ class ChannelSets:
 
     members: np.ndarray
     """(m, d) bool: which channels belong to each set."""
-
-
-def selectivity(probe: LogisticProbe) -> np.ndarray:
-    """Score (d,) of every channel: its largest absolute standardised coefficient over the classes."""
-    return np.abs(probe.weight).max(axis=0)
-
-
-def f_scores(features: np.ndarray, domains: np.ndarray) -> np.ndarray:
-    """One-way F statistic (d,) of hospital (n,) on every channel of features (n, d); NaN for a constant channel."""
-    _, hospital, sizes = np.unique(domains, return_inverse=True, return_counts=True)
-    centred = features.astype(np.float64)
-    centred -= centred.mean(axis=0)
-    means = np.eye(len(sizes))[:, hospital] @ centred / sizes[:, None]
-    between = sizes @ means**2
-    within = np.sum((centred - means[hospital]) ** 2, axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (between / (len(sizes) - 1)) / (within / (len(domains) - len(sizes)))
-
-
-def auroc_scores(features: np.ndarray, domains: np.ndarray) -> np.ndarray:
-    """Largest |AUROC - 1/2| (d,) over hospitals (n,), each against the others, of every channel of features (n, d)."""
-    _, hospital, sizes = np.unique(domains, return_inverse=True, return_counts=True)
-    ranks = np.eye(len(sizes))[:, hospital] @ rankdata(features, axis=0)
-    inside = sizes[:, None]
-    areas = (ranks - inside * (inside + 1) / 2) / (inside * (len(domains) - inside))
-    return np.abs(areas - 0.5).max(axis=0)
-
-
-def live_channels(features: np.ndarray) -> np.ndarray:
-    """Which channels (d,) of features (n, d) vary by more than rounding."""
-    low, high = features.min(axis=0), features.max(axis=0)
-    return high - low > 1e-6 * np.maximum(np.abs(low), np.abs(high))
-
-
-def leading(orders: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Sets (orders, counts, d) of the first k channels, for k in counts (c,), of orders (orders, d)."""
-    return np.argsort(orders, axis=-1)[:, None, :] < np.asarray(counts)[:, None]
-
-
-def matched_sets(
-    features: np.ndarray, order: np.ndarray, counts: Iterable[int], draws: int, *, seed: int
-) -> dict[int, np.ndarray]:
-    """Draw sets of channels with about the means and variances of the first k channels of an order.
-
-    The first k channels, in random order, each take at random one of the `_NEAREST` channels nearest in (log |mean|,
-    log standard deviation), both standardised over live channels, that are live, not among the first k and not taken
-    yet. Draws of one repeat share their random numbers over k but are not nested, since a channel that stands in for
-    others may come to be selected itself.
-
-    Args:
-        features: (n, d).
-        order: (d,) channels, the most selective first.
-        counts: numbers of channels k.
-        draws: number of sets for each k.
-        seed: seed of the draws.
-
-    Returns:
-        k -> (draws, d) bool, for the k above 0 that leave at least 2 k live channels to draw from.
-    """
-    live = live_channels(features)
-    moments = _moments(features, live)
-    uniform = np.stack([generator(seed, "matched neurons", draw).random((2, len(order))) for draw in range(draws)])
-    sets = {}
-    for count in counts:
-        chosen, outside = order[:count], order[count:][live[order[count:]]]
-        if count and len(outside) >= _ROOM * count:
-            nearest = np.argsort(cdist(moments[chosen], moments[outside]), axis=1, kind="stable")
-            sets[count] = np.zeros((draws, len(order)), dtype=bool)
-            sets[count][:, outside] = _take_nearest(nearest, *uniform[:, :, :count].swapaxes(0, 1))
-    return sets
 
 
 def silenced_heads(head: Head, members: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -152,68 +85,71 @@ def ablate_neurons(features: Features, settings: Measurement) -> pd.DataFrame:
     Raises:
         ValueError: no neuron count is below the width, a hospital has only one slide, or a feature is not finite.
     """
-    fitting = ~judging_mask(features.domains(PROBE), features.groups(PROBE), settings.judged_fraction, settings.seed)
-    domains = features.domains(PROBE)[fitting]
     frames = []
     for epoch in features.epochs:
-        head, pool = double(features.head(epoch)), features.at(epoch, PROBE)[fitting]
-        width = head.weight.shape[1]
+        head, estimates = double(features.head(epoch)), estimate(features, epoch, settings)
+        pool, width = estimates.fitting.features, head.weight.shape[1]
         counts = np.array([count for count in settings.neuron_counts if count < width])
         if not len(counts):
             raise ValueError(f"neuron_counts: {settings.neuron_counts} has none below the network's width, {width}")
-        orders = _orders(pool, domains, fit_probes(features, epoch, settings))
+        tumour = fit_probes(features, epoch, settings, targets=("tumour",))["tumour"]
+        orders = hospital_orders(estimates, refits=settings.refits, seed=settings.seed)
+        orders["tumour"] = _ordered(pool, selectivity(tumour))[None]
         sets = [*_channel_sets(pool, orders, counts, settings)]
         members = np.concatenate([some.members for some in sets])
-        cases = _cases(sets, members, orders["tumour"])
-        weight, addition = silenced_heads(head, members, pool.mean(axis=0, dtype=np.float64))
+        cases = _cases(sets, members, orders["tumour"][0])
+        weight, addition = silenced_heads(head, members, pool.mean(axis=0))
         for mode, bias in (("zero", head.bias), ("mean", head.bias + addition)):
             frames.append(score_heads(features, epoch, cases.assign(mode=mode), weight, bias))
     return pd.concat(frames, ignore_index=True)[list(COLUMNS["neurons"])]
 
 
-def _orders(pool: np.ndarray, domains: np.ndarray, probes: dict[str, LogisticProbe]) -> dict[str, np.ndarray]:
-    """Channels (d,) by selection from the highest score to the lowest, dead ones last, equals in their own order."""
+def hospital_orders(estimates: Estimates, *, refits: int, seed: int) -> dict[str, np.ndarray]:
+    """Channels from the highest score to the lowest, dead ones last, equals in their own order.
+
+    Args:
+        estimates: what the probe pool says about the hospital.
+        refits: number of times that slides exchange hospitals.
+        seed: seed of these.
+
+    Returns:
+        Selection or its control ``permuted...`` -> (1, d) or (refits, d).
+
+    Raises:
+        ValueError: hospitals cannot be permuted by slide.
+    """
+    fitting = estimates.fitting
+    permuted = permuted_hospitals(fitting, refits, seed=seed)
+    groupings = np.vstack([fitting.hospitals, permuted])
     scores = {
-        "hospital": selectivity(probes["hospital"]),
-        "hospital_f": f_scores(pool, domains),
-        "hospital_auroc": auroc_scores(pool, domains),
-        "tumour": selectivity(probes["tumour"]),
+        "hospital": np.stack([selectivity(probe) for probe in (estimates.probe, *refit(estimates, permuted))]),
+        "hospital_f": f_scores(fitting.features, groupings),
+        "hospital_auroc": auroc_scores(fitting.features, groupings),
     }
-    live = live_channels(pool)
-    return {name: np.argsort(-np.where(live, score, -1.0), kind="stable") for name, score in scores.items()}
+    orders = {}
+    for selection, score in scores.items():
+        order = _ordered(fitting.features, score)
+        orders |= {selection: order[:1], f"permuted{SUFFIXES[selection]}": order[1:]}
+    return orders
+
+
+def _ordered(pool: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Channels (..., d) by descending score (..., d), those that are dead in features (n, d) last."""
+    return np.argsort(-np.where(live_channels(pool), scores, -1.0), axis=-1, kind="stable")
 
 
 def _channel_sets(
     pool: np.ndarray, orders: dict[str, np.ndarray], counts: np.ndarray, settings: Measurement
 ) -> Iterable[ChannelSets]:
     """The sets of every selection and control."""
-    draws = {name: order[None] for name, order in orders.items()}
-    draws["random"] = random_orders(pool.shape[1], settings.repeats, seed=settings.seed)
-    for name, some in draws.items():
+    random = random_orders(pool.shape[1], settings.repeats, seed=settings.seed)
+    for name, some in (orders | {"random": random}).items():
         repeat, k = np.divmod(np.arange(len(some) * len(counts)), len(counts))
         yield ChannelSets(name, counts[k], repeat, leading(some, counts).reshape(len(k), -1))
-    for selection, control in MATCHED.items():
-        matched = matched_sets(pool, orders[selection], counts, settings.matched_draws, seed=settings.seed)
+    for selection, suffix in SUFFIXES.items():
+        matched = matched_sets(pool, orders[selection][0], counts, settings.matched_draws, seed=settings.seed)
         for count, members in matched.items():
-            yield ChannelSets(control, np.full(len(members), count), np.arange(len(members)), members)
-
-
-def _take_nearest(nearest: np.ndarray, turns: np.ndarray, picks: np.ndarray) -> np.ndarray:
-    """Which of m candidates are taken (draws, m) when k channels in turn each take one of their nearest free ones.
-
-    Args:
-        nearest: (k, m) candidates of every channel from the nearest to the farthest.
-        turns: (draws, k) uniform numbers whose ranks are the turns of the channels.
-        picks: (draws, k) uniform numbers that say, turn by turn, which of the nearest free candidates is taken.
-    """
-    every = np.arange(len(turns))
-    taken = np.zeros((len(turns), nearest.shape[1]), dtype=bool)
-    for turn, channel in enumerate(np.argsort(turns, axis=1).T):
-        near = nearest[channel, : turn + _NEAREST]  # of which at most `turn` are taken
-        free = np.cumsum(~taken[every[:, None], near], axis=1)
-        pick = np.floor(picks[:, turn] * np.minimum(free[:, -1], _NEAREST))
-        taken[every, near[every, np.argmax(free > pick[:, None], axis=1)]] = True
-    return taken
+            yield ChannelSets(f"matched{suffix}", np.full(len(members), count), np.arange(len(members)), members)
 
 
 def _cases(sets: list[ChannelSets], members: np.ndarray, tumour: np.ndarray) -> pd.DataFrame:
@@ -228,13 +164,3 @@ def _cases(sets: list[ChannelSets], members: np.ndarray, tumour: np.ndarray) -> 
             "tumour_overlap": np.where(k > 0, shared / np.maximum(k, 1), np.nan),
         }
     )
-
-
-def _moments(features: np.ndarray, live: np.ndarray) -> np.ndarray:
-    """Log |mean| and log standard deviation (d, 2) of features (n, d), standardised over live channels (d,)."""
-    mean, sd = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
-    sd = np.maximum(sd, np.finfo(np.float64).tiny)
-    # A mean of no more than a hundredth of the spread is none: its logarithm would be noise without bound.
-    moments = np.log(np.column_stack([np.maximum(np.abs(mean), 0.01 * sd), sd]))
-    spread = moments[live].std(axis=0)
-    return moments / np.where(spread > 0, spread, 1.0)

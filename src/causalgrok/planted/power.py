@@ -15,8 +15,7 @@ Probes, on the split OOD test:
     neurons_f_<measure>, neurons_auroc_...      the other selections
     decodability                                the hospital probe's accuracy on the judging slides
 
-Neurons and decodability under permuted hospitals are refitted as subspaces are: by the classifiers of the permuted
-hospitals, and F statistics of these.
+Decodability under permuted hospitals is that of classifiers refitted to them.
 
 Without any control, as the source decides: `monotone` is |Spearman(alpha, accuracy)| >= .95 of the hospital direction,
 `random_monotone` the same of a random direction.
@@ -106,8 +105,7 @@ def judge(trials: Sequence[Trial]) -> pd.DataFrame:
     for name in trials[0].refitted:
         values = np.stack([trial.refitted[name] for trial in trials])
         frames.append(_judged(name, "permuted", values[:, :1], values[:, 1:]))
-    # Where the pipeline itself compares with permuted hospitals, its verdict counts.
-    return pd.concat(frames)[["probe", "control", "trial", "value", "p"]].drop_duplicates(["probe", "control", "trial"])
+    return pd.concat(frames)[["probe", "control", "trial", "value", "p"]]
 
 
 def monotone_answers(steering: pd.DataFrame, direction: str) -> np.ndarray:

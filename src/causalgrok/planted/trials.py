@@ -14,11 +14,9 @@ import pandas as pd
 from causalgrok.columns import RUN
 from causalgrok.interventions.between import hospital_shares, slide_means
 from causalgrok.interventions.controls import permuted_domains, slide_ids, without_label_means
-from causalgrok.interventions.estimates import balancing_weights, estimate, permuted_hospitals
+from causalgrok.interventions.estimates import estimate, permuted_hospitals, refit
 from causalgrok.interventions.features import PROBE, Features
-from causalgrok.interventions.logistic import fit_many
-from causalgrok.interventions.neurons import ablate_neurons, f_scores, leading, selectivity, silenced_heads
-from causalgrok.interventions.scoring import double, score_heads
+from causalgrok.interventions.neurons import ablate_neurons
 from causalgrok.interventions.settings import Measurement
 from causalgrok.interventions.steering import steer_activations
 from causalgrok.interventions.subspace import ablate_subspace
@@ -79,7 +77,8 @@ def try_probes(features: Features, settings: Measurement, repeat: int) -> Trial:
     }
     run = dict(zip(RUN, ("planted", "none", len(features.labels("train")), repeat), strict=True))
     tables = {name: table.assign(**run) for name, table in tables.items()}
-    return Trial(tables, {"steering_spread": hospital_spreads(features, settings), **_reclassified(judged, settings)})
+    refitted = {"steering_spread": hospital_spreads, "decodability": decodability}
+    return Trial(tables, {name: measure(features, settings) for name, measure in refitted.items()})
 
 
 def hospital_spreads(features: Features, settings: Measurement) -> np.ndarray:
@@ -99,8 +98,8 @@ def hospital_spreads(features: Features, settings: Measurement) -> np.ndarray:
     return values[:, 0] / np.sqrt(means.shape[1]) * np.abs(vectors[:, 0] @ (weight[1] - weight[0]))
 
 
-def _reclassified(features: Features, settings: Measurement) -> dict[str, np.ndarray]:
-    """What the hospital classifier says, and does to the network by the channels it selects, under all hospitals.
+def decodability(features: Features, settings: Measurement) -> np.ndarray:
+    """Accuracy (1 + refits,) of the hospital classifier on the judging slides, for true and permuted hospitals.
 
     Fitting and judging slides exchange hospitals among themselves, as in layer-wise probing.
     """
@@ -108,33 +107,9 @@ def _reclassified(features: Features, settings: Measurement) -> dict[str, np.nda
     fitting, judging = estimates.fitting, estimates.judging
     fitted = permuted_hospitals(fitting, settings.refits, seed=settings.seed)
     judged = permuted_hospitals(judging, settings.refits, seed=settings.seed, purpose="judging")
-    weights = np.stack([balancing_weights(grouping, fitting.labels) for grouping in fitted])
-    permuted = fit_many(estimates.design, fitted, C=estimates.probe.C, weights=weights)
-    probes, truths = [estimates.probe, *permuted], [judging.hospitals, *judged]
+    probes, truths = [estimates.probe, *refit(estimates, fitted)], [judging.hospitals, *judged]
     correct = [probe.predict(judging.features) == truth for probe, truth in zip(probes, truths, strict=True)]
-    measured = {"decodability": np.mean(correct, axis=1)}
-    scores = {
-        "neurons": [selectivity(probe) for probe in probes],
-        "neurons_f": [f_scores(fitting.features, hospitals) for hospitals in (fitting.hospitals, *fitted)],
-    }
-    for name, score in scores.items():
-        damage = _silenced(features, np.argsort(-np.stack(score), axis=1, kind="stable"))
-        measured |= {f"{name}_{measure}": values for measure, values in damage.items()}
-    return measured
-
-
-def _silenced(features: Features, orders: np.ndarray) -> dict[str, np.ndarray]:
-    """Damage (m,) by measure that the first `NEURONS` channels of orders (m, d) do when they are set to zero."""
-    head = double(features.head(0))
-    nothing = np.zeros((1, orders.shape[1]), dtype=bool)
-    members = np.vstack([nothing, leading(orders, np.array([NEURONS]))[:, 0]])
-    weight, _ = silenced_heads(head, members, np.zeros(orders.shape[1]))
-    scores = score_heads(features, 0, pd.DataFrame(index=range(len(members))), weight, head.bias)
-    return {
-        "flip_fraction": scores["flip_fraction"].to_numpy()[1:],
-        "accuracy_drop": (scores["accuracy"].iloc[0] - scores["accuracy"]).to_numpy()[1:],
-        "auroc_drop": (scores["auroc"].iloc[0] - scores["auroc"]).to_numpy()[1:],
-    }
+    return np.mean(correct, axis=1)
 
 
 def _compared(table: pd.DataFrame) -> pd.DataFrame:

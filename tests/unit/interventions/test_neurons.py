@@ -7,25 +7,26 @@ from sklearn.feature_selection import f_classif
 from sklearn.metrics import roc_auc_score
 
 from causalgrok.columns import COLUMNS
-from causalgrok.interventions.controls import random_orders
-from causalgrok.interventions.features import PROBE, SPLITS, Features, Head
-from causalgrok.interventions.neurons import (
-    ablate_neurons,
+from causalgrok.interventions.channels import (
     auroc_scores,
     f_scores,
     leading,
     live_channels,
     matched_sets,
     selectivity,
-    silenced_heads,
 )
+from causalgrok.interventions.controls import permuted_domains, random_orders
+from causalgrok.interventions.estimates import estimate
+from causalgrok.interventions.features import PROBE, SPLITS, Features, Head
+from causalgrok.interventions.neurons import ablate_neurons, hospital_orders, silenced_heads
 from causalgrok.interventions.probing import fit_probes, judging_mask
 from causalgrok.interventions.settings import Measurement
 from causalgrok.scoring import accuracy, auroc
 
-SETTINGS = Measurement(repeats=8, matched_draws=6, neuron_counts=[0, 1, 2, 4, 23, 24, 64])
+SETTINGS = Measurement(repeats=8, matched_draws=6, refits=5, neuron_counts=[0, 1, 2, 4, 23, 24, 64])
 TARGETS = ["hospital", "hospital_f", "hospital_auroc", "tumour"]
 MATCHED = ["matched", "matched_f", "matched_auroc"]
+PERMUTED = ["permuted", "permuted_f", "permuted_auroc"]
 
 
 def fitting_pool(features: Features, epoch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,17 +69,20 @@ def test_table_agrees_with_altered_features(planted_features):
     frame = ablate_neurons(features, SETTINGS)
     assert list(frame.columns) == list(COLUMNS["neurons"])
     assert set(frame["k"]) == {0, 1, 2, 4, 23}, "without all 24 channels no network is left"
-    sets = 5 * (len(TARGETS) + SETTINGS.repeats) + 3 * len(MATCHED) * SETTINGS.matched_draws
+    sets = 5 * (len(TARGETS) + SETTINGS.repeats + len(PERMUTED) * SETTINGS.refits)
+    sets += 3 * len(MATCHED) * SETTINGS.matched_draws
     assert len(frame) == sets * 2 * len(SPLITS)
     pool, domains = fitting_pool(features, 10)
-    probes = fit_probes(features, 10, SETTINGS)
-    scores = [selectivity(probes["hospital"]), f_scores(pool, domains), auroc_scores(pool, domains)]
-    orders = {name: np.argsort(-score) for name, score in zip(TARGETS, scores, strict=False)}
-    orders["tumour"] = np.argsort(-selectivity(probes["tumour"]))
+    probe = estimate(features, 10, SETTINGS).probe
+    scores = [selectivity(probe), f_scores(pool, domains), auroc_scores(pool, domains)]
+    orders = {(name, 0): np.argsort(-score) for name, score in zip(TARGETS, scores, strict=False)}
+    orders["tumour", 0] = np.argsort(-selectivity(fit_probes(features, 10, SETTINGS)["tumour"]))
     orders |= {("random", repeat): order for repeat, order in enumerate(random_orders(24, 8, seed=0))}
+    permuted = hospital_orders(estimate(features, 10, SETTINGS), refits=5, seed=0)
+    orders |= {(name, repeat): order for name in PERMUTED for repeat, order in enumerate(permuted[name])}
     head, means = features.head(10), pool.astype(np.float64).mean(axis=0)
     for row in frame[~frame["selection"].isin(MATCHED)].itertuples():
-        order = orders[(row.selection, row.repeat) if row.selection == "random" else row.selection]
+        order = orders[row.selection, row.repeat]
         channels = order[: row.k]
         values = features.at(10, row.split).astype(np.float64)
         before = np.argmax(head.logits(values), axis=1)
@@ -88,10 +92,22 @@ def test_table_agrees_with_altered_features(planted_features):
         assert row.auroc == pytest.approx(auroc(logits, labels), abs=1e-6)
         assert row.flip_fraction == pytest.approx(np.mean(np.argmax(logits, axis=1) != before), abs=1e-9)
         if row.k:
-            overlap = len(set(channels) & set(orders["tumour"][: row.k])) / row.k
+            overlap = len(set(channels) & set(orders["tumour", 0][: row.k])) / row.k
             assert row.tumour_overlap == pytest.approx(overlap)
         else:
             assert np.isnan(row.tumour_overlap)
+
+
+def test_permuted_orders_are_the_estimators_own_under_other_groupings(planted_features):
+    features = planted_features(reads="both", epochs=(10,)).features
+    fitting = estimate(features, 10, SETTINGS).fitting
+    orders = hospital_orders(estimate(features, 10, SETTINGS), refits=5, seed=3)
+    groupings = permuted_domains(fitting.hospitals, fitting.slides, 5, seed=3)
+    for grouping, by_f, by_area in zip(groupings, orders["permuted_f"], orders["permuted_auroc"], strict=True):
+        np.testing.assert_array_equal(by_f, np.argsort(-f_classif(fitting.features, grouping)[0]))
+        np.testing.assert_array_equal(by_area, np.argsort(-auroc_scores(fitting.features, grouping), kind="stable"))
+    assert len({tuple(order) for order in orders["permuted"]}) > 1
+    assert orders["hospital"].shape == (1, 24)
 
 
 def test_a_matched_row_is_its_own_draw(planted_features):
