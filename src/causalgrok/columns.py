@@ -163,6 +163,22 @@ COLUMNS: dict[str, dict[str, str]] = {
         "feature_norm": "mean L2 norm of the pooled features",
     },
     "outcomes": {
+        "label": "grokked, semi_grokked, peak_decline, plateau or never_memorised, by the detector's thresholds (table "
+        "`sensitivity`); missing without train accuracy or with too few evaluations",
+        "censored": "whether the run ended without having grokked",
+        "time": "step alpha_1 if it grokked, otherwise its last step",
+        "alpha_0": "step at which train accuracy had converged",
+        "alpha_0_test": "last step before alpha_1 at which test accuracy was in the low region",
+        "alpha_1": "step from which test accuracy stayed in its final plateau",
+        "sigma_S": "upper bound of the low region",
+        "sigma_E": "lower bound of the final plateau: its mean minus 2 standard errors",
+        "delta_S": "sigma_E - sigma_S: how much was grokked",
+        "delta_T": "train accuracy in the plateau - sigma_E: the room left",
+        "support": "steps from alpha_1 to the end",
+        "delay": "alpha_1 / alpha_0",
+        "plateau": "mean OOD-test (without hospitals: test) accuracy in the final plateau",
+        "plateau_error": "its standard error, corrected for autocorrelation",
+        "drift": "mean of the plateau's second half minus that of its first",
         "memorised_epoch": "first evaluation with train accuracy at or above .99",
         "memorised_share": "share of the evaluations from then on with train accuracy at or above .99",
         "peak_epoch": "evaluation with the highest OOD-test accuracy: an oracle's choice",
@@ -174,6 +190,20 @@ COLUMNS: dict[str, dict[str, str]] = {
         "decline_auroc": "the same for AUROC",
         "final_accuracy_ood_val": "accuracy at the last evaluation at the other held-out hospital, OOD val",
         "decline_ood_val": "the decline of accuracy there",
+        "selected_epoch": "evaluation at which the other seeds' mean OOD-val accuracy is highest",
+        "selected_accuracy": "OOD-test accuracy there",
+        "decline_selected": "selected_accuracy minus final_accuracy: the secondary measure, across seeds",
+    },
+    "sensitivity": {
+        "delta": "least Delta_S of a run that grokked",
+        "rho": "least alpha_1 / alpha_0",
+        "train_converged": "train accuracy from which a run counts as having memorised",
+        "plateau": "share of the steps that is the final plateau",
+        "configured": "whether these are the config's own thresholds, on which `outcomes` rests",
+        "label": "what the run is under these thresholds",
+        "alpha_0": "step at which train accuracy had converged",
+        "alpha_1": "step from which test accuracy stayed in its final plateau",
+        "delta_S": "sigma_E - sigma_S",
     },
     "checkpoints": {
         "seed": RUN["seed"],
@@ -211,6 +241,31 @@ COLUMNS: dict[str, dict[str, str]] = {
         "p": "two-sided permutation p, exact where the runs are few",
         "smallest_p": "the smallest p that this number of runs can give",
     },
+    "calibration": {
+        "test": "the test that was asked",
+        "design": "runs an arm, pairs, or seeds",
+        "condition": "what the data without an effect are like",
+        "assumption": "met: the test promises its level here; asymptotic: for many runs only; broken: not at all",
+        "alpha": "the level at which it was asked",
+        "repeats": "number of generated data sets",
+        "rejected": "number of them in which it rejected",
+        "rate": "rejected / repeats",
+        "low": "lower end of the 99.9 % Clopper-Pearson interval of the rate: many rows are judged at once",
+        "high": "upper end of it",
+        "attainable": "the level that it should have: alpha, or the largest at or below it that its labelings allow",
+        "bound": "whether that is an upper bound only",
+        "inside": "whether attainable lies within low and high, or not below low if it is a bound",
+    },
+    "confusion": {
+        "scatter": "ordinary or strong: how far checkpoints of the synthetic runs scatter",
+        "true": "what the synthetic runs are",
+        "detected": "what the detector says",
+        "runs": "number of them",
+        "count": "how many of them it says this of",
+        "rate": "count / runs",
+        "low": "lower end of its 95 % Clopper-Pearson interval",
+        "high": "upper end of it",
+    },
     "validation": {
         "case": "what was planted: the null cases by name, or `planted`",
         "strength": "strength of the planted hospital effect in units of the noise; 0 is none",
@@ -245,6 +300,7 @@ RUN_TABLES = (
 
 STUDY_TABLES = {
     "outcomes": ("metrics",),
+    "sensitivity": ("metrics",),
     "verdicts": ("checkpoints", "steering", "subspace", "neurons"),
     "reliance": ("checkpoints", "verdicts", "probing", "counterfactual", "concentration"),
 }
@@ -252,6 +308,9 @@ STUDY_TABLES = {
 
 PLANTED_TABLES = ("validation", "recovery")
 """Tables of a study that validates the probes on planted truth."""
+
+CALIBRATION_TABLES = ("calibration", "confusion")
+"""Tables of a study that counts the errors of tests and detector."""
 
 
 def with_derived(tables: Iterable[str]) -> list[str]:

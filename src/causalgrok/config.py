@@ -9,7 +9,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints
 
-from causalgrok.columns import PLANTED_TABLES, RUN_TABLES, with_derived
+from causalgrok.analysis.settings import DetectorSettings
+from causalgrok.columns import CALIBRATION_TABLES, PLANTED_TABLES, RUN_TABLES, with_derived
 from causalgrok.data import camelyon17
 from causalgrok.data.camelyon17 import Camelyon17Settings
 from causalgrok.data.tissue import TissueSettings
@@ -113,6 +114,9 @@ class Task(Settings):
     measurement: Name
     """A key of `measurements`."""
 
+    detector: Name = "default"
+    """A key of `detectors`."""
+
 
 class RunSet(Settings):
     """The runs of one task that are all combinations of these."""
@@ -140,14 +144,27 @@ class Planted(Settings):
     """Seed of the feature sets."""
 
 
+class Calibration(Settings):
+    """The tests' and the detector's validation on generated data without and with an effect."""
+
+    repeats: Annotated[Integer, Field(ge=100)] = 2000
+    """Data sets for every test and case; slow tests get fewer."""
+
+    curves: Annotated[Integer, Field(ge=20)] = 200
+    """Synthetic runs of every kind for the detector."""
+
+    seed: Annotated[Integer, Field(ge=0)] = 0
+    """Seed of the data sets and runs."""
+
+
 class Study(Settings):
     """A set of runs, what is measured on them, and its figures."""
 
     description: str
     """What the study asks, in a sentence."""
 
-    runs: Annotated[list[RunSet], Field(min_length=1)]
-    """The runs, in sets."""
+    runs: list[RunSet] = Field([])
+    """The runs, in sets; none where only the methods are validated."""
 
     tables: list[Literal[*RUN_TABLES]] = Field(list(RUN_TABLES))
     """What is recorded and measured on each run."""
@@ -155,13 +172,20 @@ class Study(Settings):
     planted: Planted | None = None
     """Validate the probes on planted truth as well; empty: do not."""
 
+    calibration: Calibration | None = None
+    """Count the errors of the tests and of the detector as well; empty: do not."""
+
     figures: list[Literal[*FIGURES]] | None = None
     """What is drawn; empty: every figure that the tables allow."""
 
     @property
     def all_tables(self) -> list[str]:
         """The tables of the runs and those made from them."""
-        return [*with_derived(self.tables), *(PLANTED_TABLES if self.planted else ())]
+        return [
+            *(with_derived(self.tables) if self.runs else ()),
+            *(PLANTED_TABLES if self.planted else ()),
+            *(CALIBRATION_TABLES if self.calibration else ()),
+        ]
 
     @property
     def drawn(self) -> list[str]:
@@ -216,6 +240,9 @@ class Config(Settings):
     measurements: dict[Name, Measurement]
     """Measurement name -> how checkpoints are probed."""
 
+    detectors: dict[Name, DetectorSettings]
+    """Detector name -> thresholds of the grokking detector, fixed before looking."""
+
     tasks: dict[Name, Task]
     """Task name -> dataset, network, loss and budget."""
 
@@ -234,7 +261,8 @@ RESERVED = {
     *("probe_layers", "ablate_subspace", "steer_activations", "ablate_neurons", "measure_geometry"),
     *("restain_splits", "name_checkpoints", "measure_counterfactuals", "measure_erasure", "measure_concentration"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
-    *("collect", "summarise_outcomes", "summarise_verdicts", "correlate_reliance"),
+    *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
+    *("calibrate_tests", "calibrate_detector"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""
@@ -270,6 +298,8 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 f"{task.measurement!r} has no neuron count from 1 to {task.model.features - 1}, the network's features",
             )
     for study_name, study in config.studies.items():
+        if not (study.runs or study.planted or study.calibration):
+            yield ("studies", study_name, "runs"), "is empty; name runs, or what is planted or calibrated"
         for i, runs in enumerate(study.runs):
             for j, n in enumerate(runs.n):
                 if message := _batch_problem(config, runs, n):
@@ -299,6 +329,8 @@ def _names(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for name, task in config.tasks.items():
         yield from unknown(("tasks", name, "dataset"), task.dataset, "datasets")
         yield from unknown(("tasks", name, "measurement"), task.measurement, "measurements")
+        yield from unknown(("tasks", name, "detector"), task.detector, "detectors")
+    yield from unknown(("detectors",), "default", "detectors")
     for kind in ("datasets", "studies", "tasks"):
         for name in getattr(config, kind):
             if name in (RESERVED if kind != "tasks" else {"inspect"}):

@@ -163,7 +163,7 @@ def training_settings(wildcards):
     run, task = run_of(wildcards), settings.tasks[wildcards.task]
     return Training(
         model=task.model,
-        classes=2,
+        classes=classes_of(run.task),
         loss=task.loss,
         recipe=settings.recipes[run.recipe],
         schedule=task.schedule,
@@ -195,6 +195,21 @@ def gpu_of_task(wildcards):
 def measurement_settings(wildcards):
     name = settings.measurement if wildcards.task == INSPECT else settings.tasks[wildcards.task].measurement
     return settings.measurements[name].model_dump(mode="json")
+
+
+def judgements(study):
+    """How the runs of a study are judged, task by task."""
+    tasks = dict.fromkeys(run.task for run in runs_of_study(study))
+    return {task: {"chance": 1 / classes_of(task), "detector": detector_of(task)} for task in tasks}
+
+
+def detector_of(task):
+    name = settings.tasks[task].detector if task in settings.tasks else "default"
+    return settings.detectors[name].model_dump(mode="json")
+
+
+def classes_of(task):
+    return inspection.classes if task == INSPECT else 2
 
 
 def kept_epochs(wildcards):

@@ -53,6 +53,10 @@ def planted_settings(wildcards):
     return settings.studies[wildcards.study].planted.model_dump(mode="json")
 
 
+def calibration_settings(wildcards):
+    return settings.studies[wildcards.study].calibration.model_dump(mode="json")
+
+
 def report_targets(wildcards, input):
     return list(input.figures)
 
@@ -60,7 +64,7 @@ def report_targets(wildcards, input):
 def report_config(wildcards):
     """What the nested Snakemake must know to find one study; other studies' edits leave its report alone."""
     if wildcards.study == INSPECT:
-        chosen = {"checkpoints", "images", "held_out", "image_size", "measurement", "measurements"}
+        chosen = {"checkpoints", "images", "held_out", "image_size", "measurement", "measurements", "detectors"}
         return settings.model_dump(mode="json", include=chosen)
     runs = settings.studies[wildcards.study].runs
     tasks = {part.task: settings.tasks[part.task] for part in runs}
@@ -70,6 +74,7 @@ def report_config(wildcards):
         "recipes": {recipe for part in runs for recipe in part.recipes},
         "datasets": {task.dataset for task in tasks.values()},
         "measurements": {task.measurement for task in tasks.values()},
+        "detectors": {task.detector for task in tasks.values()} | {"default"},
     }
     return settings.model_dump(mode="json", include=chosen)
 

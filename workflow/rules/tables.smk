@@ -22,7 +22,7 @@ rule collect:
 
 
 rule summarise_outcomes:
-    """What became of each run? Memorised when, its peak, its end, its decline."""
+    """What became of each run? Memorised when, grokked or not, its peak, its end, its decline."""
     input:
         "<tables>/metrics.parquet",
     output:
@@ -35,9 +35,30 @@ rule summarise_outcomes:
     conda:
         "../../envs/analysis.yaml"
     params:
+        judgements=lambda wildcards: judgements(wildcards.study),
         code=code("summarise_outcomes"),
     script:
         "../scripts/summarise_outcomes.py"
+
+
+rule summarise_sensitivity:
+    """What would the runs be called under other thresholds of the detector?"""
+    input:
+        "<tables>/metrics.parquet",
+    output:
+        "<tables>/sensitivity.parquet",
+    log:
+        "<logs>/summarise_sensitivity/{study}.log",
+    benchmark:
+        "<benchmarks>/summarise_sensitivity/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        judgements=lambda wildcards: judgements(wildcards.study),
+        code=code("summarise_sensitivity"),
+    script:
+        "../scripts/summarise_sensitivity.py"
 
 
 rule summarise_verdicts:

@@ -4,6 +4,8 @@ from causalgrok.log import logged
 
 with logged(snakemake.log[0]):
     from causalgrok.analysis.dynamics import summarise_outcomes
+    from causalgrok.analysis.settings import judgements_from
     from causalgrok.tables import read_table, write_table
 
-    write_table(summarise_outcomes(read_table(snakemake.input[0])), snakemake.output[0], "outcomes")
+    judgements = judgements_from(snakemake.params.judgements)
+    write_table(summarise_outcomes(read_table(snakemake.input[0]), judgements), snakemake.output[0], "outcomes")

@@ -1,9 +1,9 @@
 """Error rates of the tests and of the grokking detector, by simulation on data whose truth is known.
 
-Every case of `causalgrok.analysis.statistics.null_cases` is drawn `repeats` times and its rejections are counted. The
-rate comes with its Clopper-Pearson (1934) interval and is held against the size the test should have: alpha, or for an
-exact test the largest size at or below alpha that its labelings allow, 0 where no data could be significant. The
-detector labels the runs of `causalgrok.analysis.synthetic_curves`.
+Every case of `causalgrok.analysis.statistics.null_cases` and of `causalgrok.analysis.decline_cases` is drawn `repeats`
+times and its rejections are counted. The rate comes with its Clopper-Pearson (1934) interval and is held against the
+size the test should have: alpha, or for an exact test the largest size at or below alpha that its labelings allow, 0
+where no data could be significant. The detector labels the runs of `causalgrok.analysis.synthetic_curves`.
 """
 
 import itertools
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from causalgrok.analysis.decline_cases import decline_cases
 from causalgrok.analysis.detector import LABELS, detect
 from causalgrok.analysis.settings import DetectorSettings
 from causalgrok.analysis.statistics.null_cases import ALPHA, NullCase, null_cases
@@ -41,16 +42,21 @@ def calibrate(test_name: str | None = None, *, repeats: int = 2_000, seed: int =
     """
     if repeats < 1:
         raise ValueError(f"repeats is {repeats}: expected at least 1")
-    cases = null_cases()
+    cases = all_cases()
     if test_name is not None and test_name not in known_tests(cases):
         raise ValueError(f"test {test_name!r} is unknown: expected one of {', '.join(known_tests(cases))}")
     chosen = [case for case in cases if test_name in (None, case.test)]
     return pd.DataFrame([_row(case, max(1, repeats // case.cost), seed) for case in chosen])
 
 
+def all_cases() -> list[NullCase]:
+    """Every test's, and the measures' of decline."""
+    return [*null_cases(), *decline_cases()]
+
+
 def known_tests(cases: Iterable[NullCase] | None = None) -> list[str]:
     """Names of the tests that can be calibrated."""
-    return list(dict.fromkeys(case.test for case in (null_cases() if cases is None else cases)))
+    return list(dict.fromkeys(case.test for case in (all_cases() if cases is None else cases)))
 
 
 def clopper_pearson(successes: int, trials: int, *, level: float = 0.95) -> tuple[float, float]:

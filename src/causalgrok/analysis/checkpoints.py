@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from causalgrok.analysis.dynamics import memorised_epoch
+from causalgrok.analysis.dynamics import best_epoch, curves, memorised_epoch
 from causalgrok.columns import COLUMNS
 
 
@@ -32,7 +32,7 @@ def name_checkpoints(
         ValueError: a run has no kept epoch.
     """
     by_seed = kept if isinstance(kept, Mapping) else dict.fromkeys(metrics, kept)
-    curves = {seed: _accuracy(table, "ood_val") for seed, table in metrics.items()}
+    validation = {seed: curves(table, "ood_val")["accuracy"] for seed, table in metrics.items()}
     rows = []
     for seed, table in metrics.items():
         epochs = np.unique(np.array(by_seed.get(seed, []), dtype=int))
@@ -40,8 +40,8 @@ def name_checkpoints(
             raise ValueError(f"kept: no checkpoint of seed {seed} is kept, so that none can be named; keep one")
         named = {
             "init": epochs[epochs == 0],
-            "memorised": epochs[epochs >= memorised_epoch(_accuracy(table, "train"))],
-            "selected": _best([curve for other, curve in curves.items() if other != seed], epochs[epochs > 0]),
+            "memorised": epochs[epochs >= memorised_epoch(curves(table, "train")["accuracy"])],
+            "selected": best_epoch([curve for other, curve in validation.items() if other != seed], epochs[epochs > 0]),
             "final": epochs[-1:],
         }
         rows += [{"seed": seed, "name": name, "epoch": found[0]} for name, found in named.items() if len(found)]
@@ -58,18 +58,3 @@ def named_epochs(checkpoints: pd.DataFrame, names: Sequence[str], epochs: Sequen
     """
     named = dict(zip(checkpoints["name"], checkpoints["epoch"].tolist(), strict=True))
     return {name: named[name] for name in names if named.get(name) in epochs}
-
-
-def _accuracy(table: pd.DataFrame, split: str) -> pd.Series:
-    """Accuracy by ascending epoch on a split; empty if the run was not evaluated on it."""
-    return table[table["split"] == split].set_index("epoch")["accuracy"].sort_index()
-
-
-def _best(others: Sequence[pd.Series], epochs: np.ndarray) -> np.ndarray:
-    """The epoch (1,) at which the others' mean accuracy by epoch is highest; none (0,) without such an epoch."""
-    evaluated = [curve.reindex(epochs) for curve in others if len(curve)]
-    if not evaluated:
-        return epochs[:0]
-    # A mean over only some seeds would prefer the epochs that the better ones reached.
-    mean = pd.concat(evaluated, axis=1).mean(axis=1, skipna=False).round(12).dropna()
-    return mean.index[mean == mean.max()].to_numpy()[:1]

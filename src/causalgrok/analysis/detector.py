@@ -166,7 +166,7 @@ def sensitivity(
     train_converged: Iterable[float] = (0.95, 0.99),
     plateaus: Iterable[float] = (0.1, 0.25),
 ) -> pd.DataFrame:
-    """One run under other thresholds: a row each, with the thresholds, label, alpha_0, alpha_1 and delta_S.
+    """One run under other thresholds, the settings' own among them.
 
     Args:
         steps: as for `detect`, and so are the other four.
@@ -178,15 +178,21 @@ def sensitivity(
         rhos: values of rho.
         train_converged: values of train_converged.
         plateaus: values of plateau.
+
+    Returns:
+        A row for each combination: the thresholds, configured (whether they are the settings'), label, alpha_0,
+        alpha_1 and delta_S.
     """
     rows = []
-    names = ("delta", "rho", "train_converged", "plateau")
-    for values in itertools.product(deltas, rhos, train_converged, plateaus):
-        varied = dict(zip(names, values, strict=True))
+    grids = {"delta": deltas, "rho": rhos, "train_converged": train_converged, "plateau": plateaus}
+    own = {name: getattr(settings, name) for name in grids}
+    for values in itertools.product(*(sorted({*grid, own[name]}) for name, grid in grids.items())):
+        varied = dict(zip(grids, values, strict=True))
         varied["semi_delta"] = settings.semi_delta / settings.delta * varied["delta"]
         changed = DetectorSettings(**(settings.model_dump() | varied))
         found = asdict(detect(steps, train_accuracy, test_accuracy, chance, changed))
-        rows.append(varied | {name: found[name] for name in ("label", "alpha_0", "alpha_1", "delta_S")})
+        shown = {name: found[name] for name in ("label", "alpha_0", "alpha_1", "delta_S")}
+        rows.append({name: varied[name] for name in grids} | {"configured": {**varied, **own} == varied} | shown)
     return pd.DataFrame(rows)
 
 

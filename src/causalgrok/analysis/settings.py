@@ -1,5 +1,7 @@
 """How curves are judged: thresholds of the grokking detector, fixed before looking."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -61,3 +63,19 @@ class DetectorSettings(Settings):
         if self.median % 2 == 0:
             raise ValueError(f"median {self.median} is even: a running median needs an odd number of evaluations")
         return self
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How the runs of a task are judged."""
+
+    chance: float
+    """Accuracy of guessing."""
+
+    detector: DetectorSettings
+    """Thresholds, fixed before looking."""
+
+
+def judgements_from(plain: Mapping[str, Mapping]) -> dict[str, Judgement]:
+    """Task -> how its runs are judged, from what a rule hands over: ``{"chance": .., "detector": {..}}``."""
+    return {task: Judgement(one["chance"], DetectorSettings(**one["detector"])) for task, one in plain.items()}

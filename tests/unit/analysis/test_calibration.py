@@ -3,9 +3,17 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from causalgrok.analysis import calibration
-from causalgrok.analysis.calibration import calibrate, clopper_pearson, confusion, false_alarms, known_tests
+from causalgrok.analysis.calibration import (
+    all_cases,
+    calibrate,
+    clopper_pearson,
+    confusion,
+    false_alarms,
+    known_tests,
+)
+from causalgrok.analysis.decline_cases import SEEDS, across_seeds, draw
 from causalgrok.analysis.settings import DetectorSettings
-from causalgrok.analysis.statistics.null_cases import NullCase, null_cases
+from causalgrok.analysis.statistics.null_cases import NullCase
 
 
 def case(rate: float, size: float = 0.05, bound: bool = False) -> NullCase:
@@ -32,7 +40,7 @@ def test_clopper_pearson_agrees_with_statsmodels():
      (0.15, 0.05, True, False), (0.0, 0.0, False, True)],
 )  # fmt: skip
 def test_a_rate_is_held_against_its_size(monkeypatch, rate, size, bound, inside):
-    monkeypatch.setattr(calibration, "null_cases", lambda: [case(rate, size, bound)])
+    monkeypatch.setattr(calibration, "all_cases", lambda: [case(rate, size, bound)])
     row = calibrate(repeats=500).iloc[0]
     assert row["inside"] == inside
     assert row["rejected"] == pytest.approx(500 * rate, abs=4 * (500 * 0.15) ** 0.5 * (rate > 0))
@@ -48,19 +56,21 @@ def test_slow_tests_get_fewer_repeats_and_a_case_draws_the_same_alone():
 
 
 def test_every_test_has_a_case_and_every_case_a_name_of_its_own():
-    cases = null_cases()
+    cases = all_cases()
     assert len({(case.test, case.design, case.condition) for case in cases}) == len(cases)
     assert {"permutation", "paired permutation", "Fisher", "Holm", "monotone runs", "log-rank", "TOST"} <= set(
         known_tests()
     )
 
 
-@pytest.mark.parametrize("case", null_cases(), ids=lambda case: f"{case.test} {case.design} {case.condition}")
+@pytest.mark.parametrize("case", all_cases(), ids=lambda case: f"{case.test} {case.design} {case.condition}")
 def test_every_case_runs(case):
     assert bool(case.rejects(np.random.default_rng(0))) in (True, False)
 
 
-@pytest.mark.parametrize("test", ["permutation", "paired permutation", "log-rank", "monotone runs"])
+@pytest.mark.parametrize(
+    "test", ["permutation", "paired permutation", "log-rank", "monotone runs", "decline, selection-free"]
+)
 def test_no_more_is_found_than_the_labelings_allow(test):
     frame = calibrate(test, repeats=60)
     met = frame[frame["assumption"] == "met"]
@@ -69,9 +79,22 @@ def test_no_more_is_found_than_the_labelings_allow(test):
 
 
 def test_what_breaks_the_assumption_is_seen(monkeypatch):
-    broken = [case for case in null_cases() if case.condition == "one subset an arm"]
-    monkeypatch.setattr(calibration, "null_cases", lambda: broken)
+    broken = [case for case in all_cases() if case.condition == "one subset an arm"]
+    monkeypatch.setattr(calibration, "all_cases", lambda: broken)
     assert not calibrate(repeats=150)["inside"].any()
+
+
+def test_a_peak_is_no_measure_of_decline():
+    assert (calibrate("decline, peak minus end", repeats=200)["rate"] == 1).all()
+    chosen = calibrate("decline, epoch of the other hospital", repeats=400).set_index("condition")["rate"]
+    assert chosen["hospitals correlate by 0.9"] > 0.9 > chosen["hospitals correlate by 0"]
+
+
+def test_epochs_of_other_seeds_are_unbiased_and_not_independent():
+    rng = np.random.default_rng(0)
+    declines = np.stack([across_seeds(*draw(rng, 0.9)) for _ in range(60)])
+    assert declines.mean() == pytest.approx(0, abs=4 * declines.mean(axis=1).std() / 60**0.5)
+    assert declines.mean(axis=1).std() > 1.2 * declines.std() / SEEDS**0.5
 
 
 def test_unknown_tests_are_refused():

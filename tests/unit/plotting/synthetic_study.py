@@ -4,14 +4,27 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from synthetic_calibration import calibration_tables, sensitivity
 from synthetic_interventions import CHECKPOINTS, at, intervention_tables, scores
 from synthetic_verdicts import planted_tables, reliance, verdicts
 
+from causalgrok.analysis.dynamics import DETECTED
 from causalgrok.columns import COLUMNS, RUN
 from causalgrok.interventions.features import STAGES
 
 TABLES = (
-    *("metrics", "dynamics", "geometry", "outcomes", "checkpoints", "probing", "subspace", "steering", "neurons"),
+    *(
+        "metrics",
+        "dynamics",
+        "geometry",
+        "outcomes",
+        "sensitivity",
+        "checkpoints",
+        "probing",
+        "subspace",
+        "steering",
+        "neurons",
+    ),
     *("counterfactual", "renormalisation", "erasure", "concentration", "verdicts"),
 )
 """The tables whose rows are of a run."""
@@ -28,7 +41,7 @@ def study_tables(
             rows[table] += [dict(zip(RUN, run, strict=True)) | row for row in of_run]
     tables = {table: pd.DataFrame(content)[list(RUN | COLUMNS[table])] for table, content in rows.items()}
     # What is said about many runs has no column that names one.
-    many = {"reliance": list(reliance(random, len(tables["outcomes"])))} | planted_tables()
+    many = {"reliance": list(reliance(random, len(tables["outcomes"])))} | planted_tables() | calibration_tables()
     return tables | {table: pd.DataFrame(content, columns=list(COLUMNS[table])) for table, content in many.items()}
 
 
@@ -78,6 +91,8 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
     peak_epoch, peak = max(tested, key=lambda item: item[1])
     outcomes = {"memorised_epoch": 16, "peak_epoch": peak_epoch, "peak_accuracy": peak, "final_accuracy": tested[-1][1]}
     outcomes |= {"early_accuracy": peak - 0.02, "late_accuracy": tested[-1][1], "decline": 0.05, "decline_auroc": 0.04}
+    outcomes |= dict.fromkeys(DETECTED, np.nan) | {"label": "plateau", "censored": True}
+    outcomes |= dict.fromkeys(("selected_epoch", "selected_accuracy", "decline_selected"), np.nan)
     outcomes |= {"memorised_share": 1.0, "final_accuracy_ood_val": tested[-1][1] + 0.1, "decline_ood_val": 0.03}
     return {
         "metrics": metrics,
@@ -89,6 +104,7 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
             {"name": name, "epoch": epoch}
             for name, epoch in {"init": 0, "memorised": 16, "selected": 64, "final": 3000}.items()
         ],
+        "sensitivity": list(sensitivity(favoured)),
         "verdicts": list(verdicts(random, favoured)),
         **intervention_tables(random, level, favoured),
     }
