@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints
 
-from causalgrok.analysis.settings import DetectorSettings
+from causalgrok.analysis.settings import ComparisonSettings, DetectorSettings
 from causalgrok.columns import CALIBRATION_TABLES, PLANTED_TABLES, RUN_TABLES, with_derived
 from causalgrok.data import camelyon17
 from causalgrok.data.camelyon17 import Camelyon17Settings
@@ -240,6 +240,9 @@ class Config(Settings):
     measurements: dict[Name, Measurement]
     """Measurement name -> how checkpoints are probed."""
 
+    comparisons: ComparisonSettings = ComparisonSettings()
+    """How recipes are compared."""
+
     detectors: dict[Name, DetectorSettings]
     """Detector name -> thresholds of the grokking detector, fixed before looking."""
 
@@ -262,7 +265,7 @@ RESERVED = {
     *("restain_splits", "name_checkpoints", "measure_counterfactuals", "measure_erasure", "measure_concentration"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
-    *("calibrate_tests", "calibrate_detector"),
+    *("compare_recipes", "calibrate_tests", "calibrate_detector"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""

@@ -70,6 +70,7 @@ def report_config(wildcards):
     tasks = {part.task: settings.tasks[part.task] for part in runs}
     chosen = {
         "studies": {wildcards.study},
+        "comparisons": True,
         "tasks": set(tasks),
         "recipes": {recipe for part in runs for recipe in part.recipes},
         "datasets": {task.dataset for task in tasks.values()},

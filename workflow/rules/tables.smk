@@ -61,6 +61,26 @@ rule summarise_sensitivity:
         "../scripts/summarise_sensitivity.py"
 
 
+rule compare_recipes:
+    """Do the recipes differ, by how much, and could so few runs have shown it?"""
+    input:
+        "<tables>/outcomes.parquet",
+    output:
+        "<tables>/statistics.parquet",
+    log:
+        "<logs>/compare_recipes/{study}.log",
+    benchmark:
+        "<benchmarks>/compare_recipes/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/statistics.yaml"
+    params:
+        comparisons=settings.comparisons.model_dump(mode="json"),
+        code=code("compare_recipes"),
+    script:
+        "../scripts/compare_recipes.py"
+
+
 rule summarise_verdicts:
     """Does any probe find more than its controls do?"""
     input:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -63,6 +63,45 @@ class DetectorSettings(Settings):
         if self.median % 2 == 0:
             raise ValueError(f"median {self.median} is even: a running median needs an odd number of evaluations")
         return self
+
+
+Measure = Literal[
+    *("peak_accuracy", "final_accuracy", "final_accuracy_ood_val", "early_accuracy", "late_accuracy", "decline"),
+    *("decline_auroc", "decline_ood_val", "decline_selected", "memorised_epoch", "plateau", "delta_S", "time"),
+]
+"""A column of `outcomes` that recipes are compared by."""
+
+
+class ComparisonSettings(Settings):
+    """How recipes are compared: families, margins and levels, named before looking."""
+
+    alpha: _Share = 0.05
+    """Level of the tests, family-wise; intervals cover 1 - alpha."""
+
+    power: _Share = 0.8
+    """Chance of finding it with which the smallest detectable effect and the runs needed are stated."""
+
+    families: dict[str, Annotated[list[Measure], Field(min_length=1)]] = Field(
+        {
+            "accuracy": ["peak_accuracy", "final_accuracy", "final_accuracy_ood_val"],
+            "decline": ["decline", "decline_auroc", "decline_ood_val"],
+            "grokking": ["time"],
+        }
+    )
+    """Family -> measures that are corrected together (Holm)."""
+
+    margins: dict[Measure, Annotated[Number, Field(gt=0)]] = Field(
+        {
+            "peak_accuracy": 0.03,
+            "final_accuracy": 0.03,
+            "final_accuracy_ood_val": 0.03,
+            "decline": 0.03,
+            "decline_auroc": 0.03,
+            "decline_ood_val": 0.03,
+        }
+    )
+    """Measure -> largest difference of no consequence, for equivalence; .03 is the spread of checkpoints at an unseen
+    hospital."""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ FIGURES: dict[str, FigureSpec] = {
             "validation", "validation", ("validation",), "Validation", "False positives and power of the probes"
         ),
         FigureSpec("sensitivity", "sensitivity", ("sensitivity",), "Training", "Labels under other thresholds"),
+        FigureSpec("comparisons", "comparisons", ("statistics",), "Training", "Recipes against each other"),
         FigureSpec("calibration", "calibration", ("calibration",), "Validation", "Type-I error of the tests"),
         FigureSpec("confusion", "calibration", ("confusion",), "Validation", "The grokking detector on known runs"),
         FigureSpec("recovery", "recovery", ("recovery",), "Validation", "What is recovered of a planted shortcut"),

@@ -8,7 +8,7 @@ THRESHOLDS = {"delta": (0.1, 0.2), "rho": (3.0, 10.0), "train_converged": (0.99,
 
 
 def calibration_tables():
-    return {"calibration": list(calibration()), "confusion": list(confusion())}
+    return {"calibration": list(calibration()), "confusion": list(confusion()), "statistics": list(statistics())}
 
 
 def calibration():
@@ -36,3 +36,22 @@ def sensitivity(favoured):
         label = "grokked" if favoured and varied["delta"] < 0.2 else "plateau"
         own = varied == {"delta": 0.1, "rho": 3.0, "train_converged": 0.99, "plateau": 0.25}
         yield varied | {"configured": own, "label": label, "alpha_0": 90.0, "alpha_1": 900.0, "delta_S": 0.15}
+
+
+def statistics():
+    """Two recipes compared at one size: a found difference, one that is not, and times to grok."""
+    for measure, (difference, rejected) in {"peak_accuracy": (-0.05, True), "decline": (0.01, False)}.items():
+        yield (
+            comparison(measure)
+            | {"difference": difference, "rejected": rejected, "margin": 0.03}
+            | {
+                **{"low": difference - 0.02, "high": difference + 0.02, "p": 0.01 if rejected else 0.6},
+                "p_holm": 0.02 if rejected else 0.6,
+            }
+        )
+    yield comparison("time") | {"p": 0.25, "p_holm": 0.25}
+
+
+def comparison(measure):
+    named = {"task": "camelyon17", "n": 1000, "a": "standard", "b": "grokking", "measure": measure}
+    return named | {"smallest_p": 0.002, "level": 0.95, "rejected": False}

@@ -45,3 +45,20 @@ def test_sensitivity_shows_shares_of_labels_and_the_configs_own(tables, drawn):
 def test_without_anything_to_detect_a_sentence_says_so(tables):
     (sentence,) = draw("sensitivity", {"sensitivity": tables["sensitivity"][:0]}).texts
     assert sentence.get_text().startswith("No run has")
+
+
+def test_comparisons_show_differences_and_write_every_p(tables, drawn):
+    (axes,) = drawn("comparisons").axes
+    assert axes.get_title("left") == "standard minus grokking: camelyon17, n = 1000"
+    marks = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [line.get_xdata()[0] for line in marks] == [-0.05, 0.01]
+    assert [line.get_markerfacecolor() for line in marks] == ["black", "white"]
+    written = [text.get_text() for text in axes.texts]
+    assert written[2] == "p = 0.250, Holm 0.250, smallest 0.002", "times have no difference, and a p"
+    margins = [bar for bar in axes.patches if bar.get_width() > 0]
+    assert [(bar.get_x(), bar.get_width()) for bar in margins] == [(-0.03, 0.06)] * 2
+
+
+def test_one_recipe_has_nothing_to_be_compared_with(tables):
+    (sentence,) = draw("comparisons", {"statistics": tables["statistics"][:0]}).texts
+    assert sentence.get_text() == "There are no two recipes to compare."
