@@ -234,7 +234,7 @@ RESERVED = {
     *("probe_layers", "ablate_subspace", "steer_activations", "ablate_neurons", "measure_geometry"),
     *("restain_splits", "name_checkpoints", "measure_counterfactuals", "measure_erasure", "measure_concentration"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
-    *("collect", "summarise_outcomes", "summarise_verdicts", "correlate_reliance"),
+    *("collect", "summarise_outcomes", "summarise_mechanism", "summarise_verdicts", "correlate_reliance"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""

@@ -40,6 +40,26 @@ rule summarise_outcomes:
         "../scripts/summarise_outcomes.py"
 
 
+rule summarise_mechanism:
+    """What moved the weights of each run? Norms and angles against decay alone and against noise."""
+    input:
+        expand("<tables>/{table}.parquet", table=STUDY_TABLES["mechanism"], allow_missing=True),
+    output:
+        "<tables>/mechanism.parquet",
+    log:
+        "<logs>/summarise_mechanism/{study}.log",
+    benchmark:
+        "<benchmarks>/summarise_mechanism/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        recipes=recipes_of_study,
+        code=code("summarise_mechanism"),
+    script:
+        "../scripts/summarise_mechanism.py"
+
+
 rule summarise_verdicts:
     """Does any probe find more than its controls do?"""
     input:
