@@ -39,7 +39,11 @@ COLUMNS: dict[str, dict[str, str]] = {
     | _SPLIT
     | {"loss": "mean loss per example"}
     | _SCORES
-    | {"zero_loss_fraction": "fraction of training examples whose loss is exactly zero; missing on other splits"},
+    | {
+        "zero_loss_fraction": "fraction of training examples whose loss is exactly zero; missing on other splits",
+        "margin": "mean over examples of the label's logit minus the largest other one; missing once diverged",
+        "logit_scale": "root mean square over examples and classes of logits minus each example's mean logit",
+    },
     "dynamics": _EPOCH
     | _STEP
     | {
@@ -48,6 +52,12 @@ COLUMNS: dict[str, dict[str, str]] = {
         "parameters": "number of parameters in the group",
         "weight_norm": "L2 norm of the group's parameters",
         "angle_per_step": "angle in radians between the group's weights before and after the latest step",
+        "gradient_growth": "cosine between minus the latest raw gradient and the weights: positive pushes the norm up; "
+        "0 for scale-invariant weights",
+        "grokfast_alignment": "cosine between Grokfast's moving average of the gradients before the latest and the "
+        "latest raw one: 0 for white noise; missing without Grokfast",
+        "grokfast_growth": "cosine between what Grokfast adds to the latest step, minus the moving average, and the "
+        "weights: positive pushes the norm up; missing without Grokfast",
     },
     "probing": _EPOCH
     | {
@@ -242,6 +252,45 @@ COLUMNS: dict[str, dict[str, str]] = {
         "detectable": "smallest true difference that these runs find with config's power; infinite if none",
         "runs_needed": "runs an arm that find the margin with that power",
     },
+    "mechanism": {
+        "group": "convolution, normalisation, head, hidden or total",
+        "scale_invariant": "whether scaling the group's weights leaves the function unchanged",
+        "parameters": "number of parameters in the group",
+        "normalisation": "what the network normalises with: batch, group or none",
+        "learning_rate": "the recipe's learning rate",
+        "weight_decay": "the recipe's weight decay",
+        "steps": "optimiser steps of the run",
+        "exposure": "learning_rate * weight_decay * steps: decay alone leaves exp(-exposure) of a norm",
+        "persistence": "kappa: factor by which Grokfast's steps spread faster on white noise; 1 without Grokfast",
+        "step_rms": "root mean square of Adam's step a weight, in learning rates, on white noise",
+        "memorised_epoch": "first evaluation with train accuracy at or above .99; missing if there is none",
+        "diverged_epoch": "first evaluation whose train loss or weight norm is not finite; missing if there is none; "
+        "a run that diverged has none of the measurements below but norm_initial and what is computed from it",
+        "norm_initial": "L2 norm of the group's parameters at initialisation",
+        "norm_lowest": "lowest norm of all evaluations",
+        "norm_final": "norm at the last evaluation",
+        "decay_only": "norm that weight decay alone would have left at the end",
+        "diffusion": "norm at the end if steps of one learning rate a weight were independent: the null of growth",
+        "diffusion_persistent": "the same with Grokfast's persistence: the null of growth where Grokfast is on",
+        "growth": "squared final norm minus squared initial norm",
+        "growth_late": "squared final norm minus squared norm at memorised_epoch",
+        "head_share": "the head's growth over the total's, the same on all rows of a run; missing where that shrank",
+        "head_share_late": "the same of growth_late",
+        "norm_early": "mean norm over the first quarter of the equally spaced evaluations",
+        "norm_late": "mean norm over the last quarter of them",
+        "angle_early": "mean angle per step in radians over the first quarter",
+        "angle_late": "mean angle per step over the last quarter",
+        "angle_predicted_early": "mean over the first quarter of learning_rate * step_rms * sqrt(parameters) / norm, "
+        "Adam's angle on white noise",
+        "angle_predicted_late": "the same over the last quarter",
+        "reference": "recipe of the least weight decay that is equal in all else; missing where there is no other",
+        "angle_over_reference": "angle_late over that of the reference's run of equal seed: the ratio of effective "
+        "learning rates",
+        "norm_over_reference": "norm_late over that of the reference's run of equal seed",
+        "gradient_growth": "mean of that column of `dynamics` from memorised_epoch on",
+        "grokfast_alignment": "mean of that column of `dynamics` from memorised_epoch on",
+        "grokfast_growth": "mean of that column of `dynamics` from memorised_epoch on",
+    },
     "checkpoints": {
         "seed": RUN["seed"],
         "name": "init, memorised, selected (highest mean OOD-val accuracy of the other seeds) or final",
@@ -339,6 +388,7 @@ STUDY_TABLES = {
     "outcomes": ("metrics",),
     "sensitivity": ("metrics",),
     "statistics": ("outcomes",),
+    "mechanism": ("dynamics", "metrics"),
     "verdicts": ("checkpoints", "steering", "subspace", "neurons"),
     "reliance": ("checkpoints", "verdicts", "probing", "counterfactual", "concentration"),
 }

@@ -1,4 +1,4 @@
-"""Accuracy and AUROC of logits, of many networks at once where there are many.
+"""Accuracy, AUROC, margin and scale of logits, of many networks at once where there are many.
 
 AUROC is the Mann-Whitney statistic with ties counted half. The score of class c is its log-odds,
 ``logit_c - log sum_{j != c} exp(logit_j)``: the difference of the logits for two classes, and a monotone function of
@@ -26,6 +26,22 @@ def auroc(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         others = np.delete(logits, label, axis=-1)
         areas.append(area_under_curve(logits[..., label] - np.logaddexp.reduce(others, axis=-1), labels == label))
     return np.mean(areas, axis=0)
+
+
+def margin(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Mean (...) over examples of the label's logit minus the largest other one, of logits (..., n, classes)."""
+    own = labels[:, None] == np.arange(logits.shape[-1])
+    others = np.where(own, -np.inf, logits).max(axis=-1)
+    return (logits[..., np.arange(len(labels)), labels] - others).mean(axis=-1)
+
+
+def logit_scale(logits: np.ndarray) -> np.ndarray:
+    """Root mean square (...) over examples and classes of logits (..., n, classes) minus each example's mean logit.
+
+    Softmax is blind to that mean. Of two classes this is half the root mean square of their difference.
+    """
+    centred = logits - logits.mean(axis=-1, keepdims=True)
+    return np.sqrt(np.square(centred).mean(axis=(-2, -1)))
 
 
 def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:

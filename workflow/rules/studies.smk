@@ -28,6 +28,16 @@ def study_runs(wildcards):
     return [list(run) for run in runs_of_study(wildcards.study)]
 
 
+def recipes_of_study(wildcards):
+    """The settings of every task and recipe that a study trains."""
+    pairs = dict.fromkeys((run.task, run.recipe) for run in runs_of_study(wildcards.study))
+    return [
+        {"task": task, "recipe": recipe, "normalisation": getattr(settings.tasks[task].model, "norm", "none")}
+        | settings.recipes[recipe].model_dump(mode="json")
+        for task, recipe in pairs
+    ]
+
+
 def study_figures(study):
     """The figures of a study as SVG, after the patches of its datasets and what counterfactuals made of them."""
     datasets = dict.fromkeys(dataset_of(run.task) for run in runs_of_study(study))

@@ -117,3 +117,23 @@ rule correlate_reliance:
         code=code("correlate_reliance"),
     script:
         "../scripts/correlate_reliance.py"
+
+
+rule summarise_mechanism:
+    """What moved the weights of each run? Norms and angles against decay alone and against noise."""
+    input:
+        expand("<tables>/{table}.parquet", table=STUDY_TABLES["mechanism"], allow_missing=True),
+    output:
+        "<tables>/mechanism.parquet",
+    log:
+        "<logs>/summarise_mechanism/{study}.log",
+    benchmark:
+        "<benchmarks>/summarise_mechanism/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        recipes=recipes_of_study,
+        code=code("summarise_mechanism"),
+    script:
+        "../scripts/summarise_mechanism.py"

@@ -6,7 +6,7 @@ import pandas as pd
 from causalgrok.columns import COLUMNS
 from causalgrok.interventions.features import Features
 from causalgrok.interventions.scoring import double
-from causalgrok.scoring import accuracy, auroc
+from causalgrok.scoring import accuracy, auroc, logit_scale, margin
 
 
 def evaluate_heads(features: Features) -> pd.DataFrame:
@@ -29,6 +29,8 @@ def evaluate_heads(features: Features) -> pd.DataFrame:
                     "loss": losses.mean(),
                     "accuracy": accuracy(logits, labels),
                     "auroc": auroc(logits, labels),
+                    "margin": margin(logits, labels),
+                    "logit_scale": logit_scale(logits),
                     "zero_loss_fraction": np.mean(losses == 0) if split == "train" else np.nan,
                 }
             )

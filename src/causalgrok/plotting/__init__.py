@@ -48,6 +48,10 @@ FIGURES: dict[str, FigureSpec] = {
         FigureSpec("peak_accuracy", "peak_accuracy", ("outcomes",), "Training", "Peak OOD accuracy against n"),
         FigureSpec("domain_gap", "domain_gap", ("metrics",), "Training", "Accuracy at seen and unseen hospitals"),
         FigureSpec("weight_norm", "weight_norm", ("dynamics",), "Training", "Weight norm over training"),
+        FigureSpec("norm_growth", "mechanism", ("dynamics", "mechanism"), "Mechanism", "Norms against noise and decay"),
+        FigureSpec("angle_per_step", "mechanism", ("dynamics", "mechanism"), "Mechanism", "Angle of a step"),
+        FigureSpec("logit_margin", "logit_margin", ("metrics",), "Mechanism", "Margin, logit scale and zero losses"),
+        FigureSpec("grokfast_alignment", "mechanism", ("dynamics",), "Mechanism", "What Grokfast amplifies"),
         FigureSpec("effective_rank", "effective_rank", ("geometry",), "Training", "Effective rank over training"),
         FigureSpec("counterfactual", "counterfactual", ("counterfactual",), "Interventions", "Reliance on stain"),
         FigureSpec(

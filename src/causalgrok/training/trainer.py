@@ -18,7 +18,7 @@ from causalgrok.data.splits import Split
 from causalgrok.devices import resolve_device
 from causalgrok.models.initialisation import scale_weights
 from causalgrok.models.registry import build_model
-from causalgrok.scoring import accuracy, auroc
+from causalgrok.scoring import accuracy, auroc, logit_scale, margin
 from causalgrok.training.checkpoints import ResumeState, save_checkpoint
 from causalgrok.training.dynamics import Dynamics
 from causalgrok.training.grokfast import GradientFilter
@@ -68,7 +68,7 @@ class Trainer:
         self.steps_per_epoch = -(-len(subset) // recipe.batch_size)
         self.epoch = 0
         self.resumed_after: int | None = None
-        self.dynamics = Dynamics(self.model)
+        self.dynamics = Dynamics(self.model, self.grokfast)
         self.metrics_rows: list[dict] = []
         self.dynamics_rows: list[dict] = []
 
@@ -98,7 +98,7 @@ class Trainer:
         return self.metrics_rows, self.dynamics_rows
 
     def _train_epoch(self, *, measured: bool) -> None:
-        """Pass over the subset once; `measured` brackets the last step for its angle."""
+        """Pass over the subset once; `measured` brackets the last step for its dynamics."""
         self.model.train()
         inputs, labels = self.splits["train"]
         batches = torch.randperm(len(labels), generator=self.order).to(self.device)
@@ -107,10 +107,10 @@ class Trainer:
             loss = self.loss(self.model(self.model.prepare(inputs[batch])), labels[batch]).mean()
             self.optimiser.zero_grad()
             loss.backward()
-            if self.grokfast:
-                self.grokfast.amplify([parameter.grad for parameter in self.parameters])
             if measured and i == len(batches) - 1:
                 self.dynamics.before_step()
+            if self.grokfast:
+                self.grokfast.amplify([parameter.grad for parameter in self.parameters])
             self.optimiser.step()
         self.epoch += 1
 
@@ -158,7 +158,7 @@ def initialise(settings: Training) -> nn.Module:
 def evaluate(
     model: nn.Module, splits: dict[str, tuple[Tensor, Tensor]], loss: Callable[[Tensor, Tensor], Tensor]
 ) -> list[dict]:
-    """Loss, accuracy and AUROC on each split, with running statistics for normalisation; one row a split."""
+    """Loss and scores of the logits on each split, with running statistics for normalisation; one row a split."""
     model.eval()
     rows = []
     for name, (inputs, labels) in splits.items():
@@ -173,6 +173,8 @@ def evaluate(
                 # A network that has diverged would otherwise be right about one class.
                 "accuracy": np.nan if diverged else float(accuracy(scores, targets)),
                 "auroc": float(auroc(scores, targets)),
+                "margin": np.nan if diverged else float(margin(scores, targets)),
+                "logit_scale": np.nan if diverged else float(logit_scale(scores)),
                 # Only memorised examples can freeze a run this way; elsewhere the number would say nothing.
                 "zero_loss_fraction": float((losses == 0).double().mean()) if name == "train" else np.nan,
             }

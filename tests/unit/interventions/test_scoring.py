@@ -1,4 +1,4 @@
-"""Accuracy and AUROC agree with scikit-learn, ties, missing classes and all."""
+"""Accuracy and AUROC agree with scikit-learn, ties, missing classes and all; margin and scale with their formulas."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from causalgrok.interventions.features import SPLITS, Features
 from causalgrok.interventions.scoring import score_heads
-from causalgrok.scoring import accuracy, auroc
+from causalgrok.scoring import accuracy, auroc, logit_scale, margin
 
 
 def test_binary_agrees_with_sklearn_over_many_arrays_with_ties():
@@ -81,3 +81,22 @@ def test_splits_that_are_missing_are_left_out(planted_features):
     features = Features.of(planted.arrays.__getitem__, names)
     frame = score_heads(features, 0, pd.DataFrame({"case": [0]}), np.ones((1, 2, 24)), np.zeros(2))
     assert frame["split"].tolist() == ["train", "id_val", "ood_val"]
+
+
+def test_margin_and_scale_of_known_logits():
+    logits, labels = np.array([[3.0, 1, 0], [0, 1, 5]]), np.array([0, 1])
+    assert margin(logits, labels) == pytest.approx((2 - 4) / 2)
+    centred = np.array([[5, -1, -4], [-6, -3, 9]]) / 3
+    assert logit_scale(logits) == pytest.approx(np.sqrt((centred**2).mean()))
+    # A constant that is added to all logits of one example changes no decision; twice the logits are twice as sure.
+    moved = 2 * logits + np.array([[7.0], [-3.0]])
+    assert margin(moved, labels) == pytest.approx(2 * margin(logits, labels))
+    assert logit_scale(moved) == pytest.approx(2 * logit_scale(logits))
+
+
+def test_two_classes_have_half_their_difference_as_scale_and_all_of_it_as_margin():
+    rng = np.random.default_rng(3)
+    logits, labels = rng.standard_normal((4, 50, 2)), rng.integers(0, 2, 50)
+    difference = logits[..., 1] - logits[..., 0]
+    np.testing.assert_allclose(margin(logits, labels), (difference * (2 * labels - 1)).mean(axis=-1))
+    np.testing.assert_allclose(logit_scale(logits), np.sqrt((difference**2).mean(axis=-1)) / 2)

@@ -9,6 +9,7 @@ from synthetic_interventions import CHECKPOINTS, at, intervention_tables, scores
 from synthetic_verdicts import planted_tables, reliance, verdicts
 
 from causalgrok.analysis.dynamics import DETECTED
+from causalgrok.analysis.mechanism import summarise_mechanism
 from causalgrok.columns import COLUMNS, RUN
 from causalgrok.interventions.features import STAGES
 
@@ -42,7 +43,19 @@ def study_tables(
     tables = {table: pd.DataFrame(content)[list(RUN | COLUMNS[table])] for table, content in rows.items()}
     # What is said about many runs has no column that names one.
     many = {"reliance": list(reliance(random, len(tables["outcomes"])))} | planted_tables() | calibration_tables()
-    return tables | {table: pd.DataFrame(content, columns=list(COLUMNS[table])) for table, content in many.items()}
+    tables |= {table: pd.DataFrame(content, columns=list(COLUMNS[table])) for table, content in many.items()}
+    pairs = itertools.product(tasks, recipes)
+    return tables | {
+        "mechanism": summarise_mechanism(tables["dynamics"], tables["metrics"], list(map(settings, pairs)))
+    }
+
+
+def settings(pair: tuple[str, str]) -> dict[str, object]:
+    """The settings of a task's recipe, as `summarise_mechanism` takes them."""
+    named = dict(zip(("task", "recipe"), pair, strict=True)) | {"normalisation": "batch", "betas": [0.9, 0.999]}
+    if pair[1] == "standard":
+        return named | {"learning_rate": 1e-3, "weight_decay": 1e-4, "grokfast": None}
+    return named | {"learning_rate": 1e-3, "weight_decay": 5e-3, "grokfast": {"decay": 0.98, "amplification": 2.0}}
 
 
 def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) -> dict[str, list[dict]]:
@@ -63,7 +76,7 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
             metrics.append(
                 scores(accuracy, auroc) | {"loss": 1 - accuracy, "zero_loss_fraction": zero} | at(epoch, split)
             )
-            metrics[-1]["step"] = step
+            metrics[-1] |= {"step": step, "margin": 20 * grown * (2 * mean - 1), "logit_scale": 12 * grown}
         start, end = (356, 1500 + 60 * random.normal()) if favoured else (112, 800 + 20 * random.normal())
         norms = {"convolution": start + (end - start) * grown**3, "normalisation": 70 + 30 * grown}
         norms["head"] = 1.0 + (40 if favoured else 20) * grown**2 * random.normal(1, 0.05)
@@ -76,7 +89,10 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
                 "scale_invariant": group == "convolution",
                 "parameters": 1000,
                 "weight_norm": norm,
-                "angle_per_step": np.nan if epoch == 0 else 1e-3,
+                "angle_per_step": np.nan if epoch == 0 else 0.1 / norm,
+                "gradient_growth": np.nan if epoch == 0 else 0.1 * (group == "head"),
+                "grokfast_alignment": 0.3 if favoured and epoch else np.nan,
+                "grokfast_growth": 0.2 * (group == "head") if favoured and epoch else np.nan,
             }
             for group, norm in norms.items()
         ]

@@ -63,12 +63,28 @@ def test_learns_and_keeps_every_checkpoint(tmp_path):
     angles = pd.DataFrame(dynamics).query("group == 'total'")["angle_per_step"]
     assert math.isnan(angles.iloc[0])
     assert (angles.iloc[1:] > 0).all()
+    train = frame[frame["split"] == "train"]
+    assert train["margin"].iloc[-1] > 1 and train["logit_scale"].iloc[-1] > 0.5
+    # Two classes: a margin that is the same for every example is twice the scale.
+    assert (train["margin"] <= 2 * train["logit_scale"] + 1e-9).all()
 
 
 def test_equal_runs_give_equal_bits(tmp_path):
     first, _ = run(tmp_path, settings(), "a")
     second, _ = run(tmp_path, settings(), "b")
     assert repr(first) == repr(second)
+
+
+def test_grokfast_is_measured_before_and_after_it_sees_the_gradient(tmp_path):
+    (_, dynamics), _ = run(tmp_path, settings())
+    frame = pd.DataFrame(dynamics).query("group == 'total' and epoch > 0")
+    assert frame[["grokfast_alignment", "grokfast_growth", "gradient_growth"]].notna().all(axis=None)
+    assert (frame["grokfast_alignment"].abs() < 1).all()
+    (_, plain), _ = run(tmp_path, settings(recipe=Recipe(weight_decay=0, batch_size=8)), "plain")
+    frame = pd.DataFrame(plain).query("epoch > 0")
+    assert frame[["grokfast_alignment", "grokfast_growth"]].isna().all(axis=None)
+    invariant = frame.loc[frame["scale_invariant"], "gradient_growth"]
+    assert (invariant.abs() < 0.01).all()
 
 
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path):
@@ -126,6 +142,7 @@ def test_a_diverged_network_is_right_about_nothing(tmp_path):
     (metrics, _), resume = run(tmp_path, diverging)
     last = metrics[-1]
     assert last["epoch"] == 6 and math.isnan(last["accuracy"]) and math.isnan(last["auroc"])
+    assert math.isnan(last["margin"]) and math.isnan(last["logit_scale"])
     splits = {"probe": patches(6), "ood_test": patches(4)}
     arrays = extract_features(initialise(diverging), all_checkpoints(resume.checkpoints), splits, grid=2, device="cpu")
     assert set(arrays["epochs"].tolist()) <= {0, 1}, "checkpoints without finite features are left out"
