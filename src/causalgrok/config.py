@@ -7,8 +7,9 @@ uses is handed to it, so that a new key here reruns nothing.
 from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
+from causalgrok.analysis.settings import CriticalSizeSettings
 from causalgrok.columns import PLANTED_TABLES, RUN_TABLES, with_derived
 from causalgrok.data import camelyon17
 from causalgrok.data.camelyon17 import Camelyon17Settings
@@ -120,14 +121,23 @@ class RunSet(Settings):
     task: Name
     """A key of `tasks`."""
 
-    recipes: Annotated[list[Name], Field(min_length=1)]
+    recipes: list[Name] = Field([])
     """Keys of `recipes`."""
+
+    between: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
+    """Instead of recipes, two of them: a factorial of the settings in which they differ, every combination a recipe."""
 
     n: Annotated[list[Positive], Field(min_length=1)]
     """Sizes of the training subsets."""
 
     seeds: Annotated[list[Annotated[Integer, Field(ge=0)]], Field(min_length=1)]
     """Seeds; equal seeds are paired across recipes."""
+
+    @model_validator(mode="after")
+    def _has_recipes(self) -> "RunSet":
+        if not self.recipes and not self.between:
+            raise ValueError("names no recipe: give recipes, or between two of them")
+        return self
 
 
 class Planted(Settings):
@@ -152,6 +162,9 @@ class Study(Settings):
     tables: list[Literal[*RUN_TABLES]] = Field(list(RUN_TABLES))
     """What is recorded and measured on each run."""
 
+    critical_size: CriticalSizeSettings | None = None
+    """Ask from which n on a recipe generalises for good; empty: do not."""
+
     planted: Planted | None = None
     """Validate the probes on planted truth as well; empty: do not."""
 
@@ -161,7 +174,12 @@ class Study(Settings):
     @property
     def all_tables(self) -> list[str]:
         """The tables of the runs and those made from them."""
-        return [*with_derived(self.tables), *(PLANTED_TABLES if self.planted else ())]
+        asked = {
+            "factorial": any(part.between for part in self.runs),
+            "critical_size": self.critical_size,
+            **dict.fromkeys(PLANTED_TABLES, self.planted),
+        }
+        return [*with_derived(self.tables), *(table for table, wanted in asked.items() if wanted)]
 
     @property
     def drawn(self) -> list[str]:
@@ -235,6 +253,7 @@ RESERVED = {
     *("restain_splits", "name_checkpoints", "measure_counterfactuals", "measure_erasure", "measure_concentration"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_verdicts", "correlate_reliance"),
+    *("estimate_factorial", "fit_critical_size"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""
@@ -270,6 +289,8 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 f"{task.measurement!r} has no neuron count from 1 to {task.model.features - 1}, the network's features",
             )
     for study_name, study in config.studies.items():
+        if study.critical_size:
+            yield from _sizes_problems(study_name, study)
         for i, runs in enumerate(study.runs):
             for j, n in enumerate(runs.n):
                 if message := _batch_problem(config, runs, n):
@@ -309,6 +330,20 @@ def _names(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield from unknown((*path, "task"), runs.task, "tasks")
             for j, recipe in enumerate(runs.recipes):
                 yield from unknown((*path, "recipes", j), recipe, "recipes")
+
+
+def _sizes_problems(name: str, study: Study) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    path = ("studies", name, "critical_size")
+    if "metrics" not in study.tables:
+        yield path, "it is read off the table metrics, which the study's tables leave out"
+    sizes: dict[tuple[str, str], set[int]] = {}
+    for run in study.all_runs():
+        sizes.setdefault((run.task, run.recipe), set()).add(run.n)
+    single = [
+        f"task {task} has one n with recipe {recipe}" for (task, recipe), found in sizes.items() if len(found) < 2
+    ]
+    if single:
+        yield path, f"{single[0]}; a critical size needs two"
 
 
 def _batch_problem(config: Config, runs: RunSet, n: int) -> str | None:

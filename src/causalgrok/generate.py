@@ -31,6 +31,7 @@ ENVIRONMENTS = {
         *("matplotlib", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "seaborn"),
         "torchstain",
     ),
+    "statistics": ("numpy", "pandas", "pyarrow", "pydantic", "scipy", "statsmodels"),
     "report": ("numpy", "pandas", "pydantic", "pyyaml", "safetensors", "scipy", "snakemake"),
 }
 """Conda environment -> the packages that its rules' scripts import; the report's job plans the pipeline again."""

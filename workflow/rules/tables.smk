@@ -76,3 +76,43 @@ rule correlate_reliance:
         code=code("correlate_reliance"),
     script:
         "../scripts/correlate_reliance.py"
+
+
+rule estimate_factorial:
+    """What does each setting do by itself, and together with the others?"""
+    input:
+        factorial_inputs,
+    output:
+        "<tables>/factorial.parquet",
+    log:
+        "<logs>/estimate_factorial/{study}.log",
+    benchmark:
+        "<benchmarks>/estimate_factorial/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/statistics.yaml"
+    params:
+        design=factorial_design,
+        code=code("estimate_factorial"),
+    script:
+        "../scripts/estimate_factorial.py"
+
+
+rule fit_critical_size:
+    """From how many training examples on does a recipe generalise for good?"""
+    input:
+        "<tables>/metrics.parquet",
+    output:
+        "<tables>/critical_size.parquet",
+    log:
+        "<logs>/fit_critical_size/{study}.log",
+    benchmark:
+        "<benchmarks>/fit_critical_size/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        critical_size=critical_size_settings,
+        code=code("fit_critical_size"),
+    script:
+        "../scripts/fit_critical_size.py"

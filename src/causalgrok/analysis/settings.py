@@ -1,4 +1,4 @@
-"""How curves are judged: thresholds of the grokking detector, fixed before looking."""
+"""How curves are judged: thresholds of the grokking detector and of the critical size, fixed before looking."""
 
 from typing import Annotated
 
@@ -61,3 +61,16 @@ class DetectorSettings(Settings):
         if self.median % 2 == 0:
             raise ValueError(f"median {self.median} is even: a running median needs an odd number of evaluations")
         return self
+
+
+class CriticalSizeSettings(Settings):
+    """From which number of training examples on a recipe generalises for good: fixed before looking."""
+
+    threshold: _Share = 0.9
+    """Plateau accuracy from which grokking counts as sustained."""
+
+    bootstraps: Annotated[Integer, Field(ge=100)] = 2000
+    """Draws of seeds for the interval of the critical size."""
+
+    seed: Annotated[Integer, Field(ge=0)] = 0
+    """Seed of these draws."""

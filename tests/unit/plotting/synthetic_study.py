@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from synthetic_designs import critical_sizes, factorial
 from synthetic_interventions import CHECKPOINTS, at, intervention_tables, scores
 from synthetic_verdicts import planted_tables, reliance, verdicts
 
@@ -28,7 +29,8 @@ def study_tables(
             rows[table] += [dict(zip(RUN, run, strict=True)) | row for row in of_run]
     tables = {table: pd.DataFrame(content)[list(RUN | COLUMNS[table])] for table, content in rows.items()}
     # What is said about many runs has no column that names one.
-    many = {"reliance": list(reliance(random, len(tables["outcomes"])))} | planted_tables()
+    many = {"reliance": list(reliance(random, len(tables["outcomes"]))), "factorial": list(factorial(random))}
+    many |= {"critical_size": list(critical_sizes(tasks, recipes, sizes))} | planted_tables()
     return tables | {table: pd.DataFrame(content, columns=list(COLUMNS[table])) for table, content in many.items()}
 
 
