@@ -216,8 +216,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "n": RUN["n"],
         "outcome": "what is explained: peak_accuracy, final_accuracy, decline (OOD test, as in `outcomes`), "
         "weight_norm (all parameters), effective_rank (pooled features, id_val), inlp_area, between_participation "
-        "(as in `concentration`), reliance (flip fraction under counterfactual stain, mean over OOD splits), steering and "
-        "steering_pooled (flip fraction along the hospital direction minus the mean of its controls permuted by "
+        "(as in `concentration`), reliance (flip fraction under counterfactual stain, mean over OOD splits), steering "
+        "and steering_pooled (flip fraction along the hospital direction minus the mean of its controls permuted by "
         "slide, mean of the stages before pooling, and pooled); all at the end of training but the first and third",
         "term": "a factor, or factors joined by a colon for their interaction",
         "order": "number of factors in the term",
@@ -267,6 +267,21 @@ COLUMNS: dict[str, dict[str, str]] = {
         "seeds": "number of seeds",
         "left_out": "seeds left out because they lack a size or one of their runs diverged",
     },
+    "stopping": {
+        "criterion": "when training stops: weight_norm, effective_rank or margin once that has settled, together once "
+        "all three have, validation_settled once validation accuracy has; validation: the usual, after a number of "
+        "evaluations without a better validation accuracy",
+        "stopped": "whether it stops before the end of the run",
+        "stop_epoch": "epoch at which it stops: the last where it does not",
+        "kept_epoch": "epoch whose weights are kept: the stop, for the two on validation the best up to then",
+        "compute": "share of the run's steps taken up to the stop",
+        "split": "split that is judged: ood_test, or test for a task without hospitals",
+        "accuracy": "accuracy there at kept_epoch, running median of five evaluations",
+        "best_accuracy": "highest running median of the whole run: an oracle's choice",
+        "regret": "best_accuracy minus accuracy",
+        "needed": "share of the run's steps at which the running median first comes within .02 of best_accuracy",
+        "late_gain": "best_accuracy after memorisation minus the accuracy there: what there was to wait for",
+    },
     "validation": {
         "case": "what was planted: the null cases by name, or `planted`",
         "strength": "strength of the planted hospital effect in units of the noise; 0 is none",
@@ -308,6 +323,9 @@ STUDY_TABLES = {
 
 FACTORIAL_INPUTS = ("outcomes", "dynamics", "geometry", "concentration", "counterfactual", "steering")
 """Tables that the table `factorial` takes outcomes from, those of them that a study has."""
+
+STOPPING_INPUTS = ("metrics", "dynamics", "geometry")
+"""Tables that the table `stopping` is made from."""
 
 PLANTED_TABLES = ("validation", "recovery")
 """Tables of a study that validates the probes on planted truth."""

@@ -9,8 +9,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints, model_validator
 
-from causalgrok.analysis.settings import CriticalSizeSettings
-from causalgrok.columns import PLANTED_TABLES, RUN_TABLES, with_derived
+from causalgrok.analysis.settings import CriticalSizeSettings, StoppingSettings
+from causalgrok.columns import PLANTED_TABLES, RUN_TABLES, STOPPING_INPUTS, with_derived
 from causalgrok.data import camelyon17
 from causalgrok.data.camelyon17 import Camelyon17Settings
 from causalgrok.data.tissue import TissueSettings
@@ -165,6 +165,9 @@ class Study(Settings):
     critical_size: CriticalSizeSettings | None = None
     """Ask from which n on a recipe generalises for good; empty: do not."""
 
+    stopping: StoppingSettings | None = None
+    """Ask when criteria without test labels would have stopped each run; empty: do not."""
+
     planted: Planted | None = None
     """Validate the probes on planted truth as well; empty: do not."""
 
@@ -177,6 +180,7 @@ class Study(Settings):
         asked = {
             "factorial": any(part.between for part in self.runs),
             "critical_size": self.critical_size,
+            "stopping": self.stopping,
             **dict.fromkeys(PLANTED_TABLES, self.planted),
         }
         return [*with_derived(self.tables), *(table for table, wanted in asked.items() if wanted)]
@@ -253,7 +257,7 @@ RESERVED = {
     *("restain_splits", "name_checkpoints", "measure_counterfactuals", "measure_erasure", "measure_concentration"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_verdicts", "correlate_reliance"),
-    *("estimate_factorial", "fit_critical_size"),
+    *("estimate_factorial", "fit_critical_size", "compare_stopping"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""
@@ -289,6 +293,8 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 f"{task.measurement!r} has no neuron count from 1 to {task.model.features - 1}, the network's features",
             )
     for study_name, study in config.studies.items():
+        if study.stopping and (missing := sorted(set(STOPPING_INPUTS) - set(study.tables))):
+            yield ("studies", study_name, "stopping"), f"is found out from the tables {', '.join(missing)} too"
         if study.critical_size:
             yield from _sizes_problems(study_name, study)
         for i, runs in enumerate(study.runs):

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from causalgrok.columns import FACTORIAL_INPUTS, RUN_TABLES, STUDY_TABLES, with_derived
+from causalgrok.columns import FACTORIAL_INPUTS, RUN_TABLES, STOPPING_INPUTS, STUDY_TABLES, with_derived
 from causalgrok.config import RUN_FOLDER, Run, drawable
 from causalgrok.data.camelyon17 import remembered_root
 from causalgrok.data.splits import EVALUATION_SPLITS

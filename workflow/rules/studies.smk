@@ -68,6 +68,10 @@ def critical_size_settings(wildcards):
     return settings.studies[wildcards.study].critical_size.model_dump(mode="json")
 
 
+def stopping_settings(wildcards):
+    return settings.studies[wildcards.study].stopping.model_dump(mode="json")
+
+
 def report_targets(wildcards, input):
     return list(input.figures)
 

@@ -116,3 +116,23 @@ rule fit_critical_size:
         code=code("fit_critical_size"),
     script:
         "../scripts/fit_critical_size.py"
+
+
+rule compare_stopping:
+    """When would criteria without test labels have stopped each run, and what would that have cost?"""
+    input:
+        expand("<tables>/{table}.parquet", table=STOPPING_INPUTS, allow_missing=True),
+    output:
+        "<tables>/stopping.parquet",
+    log:
+        "<logs>/compare_stopping/{study}.log",
+    benchmark:
+        "<benchmarks>/compare_stopping/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        stopping=stopping_settings,
+        code=code("compare_stopping"),
+    script:
+        "../scripts/compare_stopping.py"

@@ -1,4 +1,4 @@
-"""How curves are judged: thresholds of the grokking detector and of the critical size, fixed before looking."""
+"""How curves are judged: thresholds of grokking, of critical sizes and of stopping, fixed before looking."""
 
 from typing import Annotated
 
@@ -74,3 +74,17 @@ class CriticalSizeSettings(Settings):
 
     seed: Annotated[Integer, Field(ge=0)] = 0
     """Seed of these draws."""
+
+
+class StoppingSettings(Settings):
+    """When training would have been stopped, by criteria that see no test labels: fixed before looking."""
+
+    patience: Annotated[Number, Field(gt=1)] = 2.0
+    """What has hardly changed while the number of steps grew by this factor has settled; generalisation is late on a
+    logarithmic scale of steps."""
+
+    tolerance: _Share = 0.02
+    """Most that it may have changed, relative to its largest value in that time."""
+
+    evaluations: Annotated[Integer, Field(ge=1)] = 10
+    """Evaluations without a better validation accuracy after which the usual early stopping stops."""

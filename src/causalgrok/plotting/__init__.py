@@ -71,6 +71,7 @@ FIGURES: dict[str, FigureSpec] = {
         FigureSpec(
             "critical_size", "critical_size", ("metrics", "critical_size"), "Designs", "Plateau accuracy against n"
         ),
+        FigureSpec("stopping", "stopping", ("stopping",), "Designs", "Stopping without test labels"),
         FigureSpec(
             "validation", "validation", ("validation",), "Validation", "False positives and power of the probes"
         ),

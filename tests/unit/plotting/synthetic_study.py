@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from synthetic_designs import critical_sizes, factorial
+from synthetic_designs import critical_sizes, factorial, stopping
 from synthetic_interventions import CHECKPOINTS, at, intervention_tables, scores
 from synthetic_verdicts import planted_tables, reliance, verdicts
 
@@ -13,7 +13,7 @@ from causalgrok.interventions.features import STAGES
 
 TABLES = (
     *("metrics", "dynamics", "geometry", "outcomes", "checkpoints", "probing", "subspace", "steering", "neurons"),
-    *("counterfactual", "renormalisation", "erasure", "concentration", "verdicts"),
+    *("counterfactual", "renormalisation", "erasure", "concentration", "verdicts", "stopping"),
 )
 """The tables whose rows are of a run."""
 
@@ -92,6 +92,7 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
             for name, epoch in {"init": 0, "memorised": 16, "selected": 64, "final": 3000}.items()
         ],
         "verdicts": list(verdicts(random, favoured)),
+        "stopping": list(stopping(random, recipe)),
         **intervention_tables(random, level, favoured),
     }
 

@@ -89,3 +89,18 @@ def test_without_a_judged_split_the_figure_says_so():
     study = study_tables(recipes=("grokking",), seeds=(0,))
     study["critical_size"] = study["critical_size"].iloc[:0]
     assert "No task has a split" in draw("critical_size", study).texts[0].get_text()
+
+
+def test_every_run_has_its_mark_filled_where_it_generalised_late(tables):
+    figure = draw("stopping", tables)
+    axes = panel(figure, "Usual early stopping")
+    filled = {to_hex(line.get_color()): len(line.get_xdata()) for line in axes.lines if line.get_marker() == "o"
+              and line.get_markerfacecolor() != "none" and len(line.get_xdata())}  # fmt: skip
+    assert filled == {RED: 6}
+    missed = tables["stopping"].query("criterion == 'validation' and recipe == 'grokking'")
+    heights = [line.get_ydata() for line in axes.lines if line.get_marker() == "o" and to_hex(line.get_color()) == RED]
+    assert sorted(np.concatenate(heights)) == pytest.approx(sorted(missed["regret"]))
+
+
+def test_stopping_without_runs_says_so(tables):
+    assert "No run" in draw("stopping", {"stopping": tables["stopping"].iloc[:0]}).texts[0].get_text()
