@@ -268,9 +268,9 @@ COLUMNS: dict[str, dict[str, str]] = {
         "left_out": "seeds left out because they lack a size or one of their runs diverged",
     },
     "stopping": {
-        "criterion": "when training stops: weight_norm, effective_rank or margin once that has settled, together once "
-        "all three have, validation_settled once validation accuracy has; validation: the usual, after a number of "
-        "evaluations without a better validation accuracy",
+        "criterion": "when training stops: weight_norm, effective_rank or margin once that has settled, "
+        "norm_and_rank once both have, validation_settled once validation accuracy has; validation: the usual, after "
+        "a number of evaluations without a better validation accuracy",
         "stopped": "whether it stops before the end of the run",
         "stop_epoch": "epoch at which it stops: the last where it does not",
         "kept_epoch": "epoch whose weights are kept: the stop, for the two on validation the best up to then",

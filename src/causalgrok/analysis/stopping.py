@@ -4,10 +4,10 @@ Four criteria look at no held-out label. A signal has settled at step t if it ch
 relative to its largest value while the number of steps grew from t / patience to t. The signals are the total weight
 norm, the effective rank of the pooled features of the training set, and the margin: minus the logarithm of the mean
 training loss, which for cross-entropy is the typical logit margin of a memorised example. Training stops when the
-signal has settled, `together` when all three have, and never sooner than patience times the steps to memorisation.
-`validation_settled` does the same with validation accuracy, and `validation` is the usual early stopping: the first
-epoch after which a number of evaluations brought nothing better. The last two keep the best epoch, the others the
-last.
+signal has settled, for `norm_and_rank` when both have, and never sooner than patience times the steps to
+memorisation. (The margin is left out there: under cross-entropy it grows without end.) `validation_settled` does the
+same with validation accuracy, and `validation` is the usual early stopping: the first epoch after which a number of
+evaluations brought nothing better. The last two keep the best epoch, the others the last.
 
 The price of stopping is regret, how far the kept weights lie below the best of the whole run on the judged split, and
 what was paid is compute, the share of the run's steps. Single evaluations scatter, and a maximum of them always exceeds
@@ -23,7 +23,7 @@ from causalgrok.analysis.critical_size import judged_split
 from causalgrok.analysis.dynamics import memorised_epoch
 from causalgrok.columns import COLUMNS, RUN
 
-CRITERIA = ("weight_norm", "effective_rank", "margin", "together", "validation_settled", "validation")
+CRITERIA = ("weight_norm", "effective_rank", "margin", "norm_and_rank", "validation_settled", "validation")
 
 CLOSE = 0.02
 """Accuracy within which a run counts as having reached its best."""
@@ -106,10 +106,12 @@ def stopping_epochs(
         evaluations: ...
     """
     settled = {name: settled_epochs(signal, memorised, patience, tolerance) for name, signal in signals.items()}
-    # Signals are recorded at different epochs: all have settled where each has at its latest record.
-    grid = sorted(set().union(*(found.index for found in settled.values())))
-    everything = pd.DataFrame({name: found.reindex(grid).ffill() for name, found in settled.items()}).eq(True)
-    settled["together"] = everything.all(axis=1)
+    # They are recorded at different epochs: both have settled where each has at its latest record.
+    norm, rank = settled["weight_norm"], settled["effective_rank"]
+    grid = norm.index.union(rank.index)
+    settled["norm_and_rank"] = norm.reindex(grid, method="ffill", fill_value=False) & rank.reindex(
+        grid, method="ffill", fill_value=False
+    )
     stops = {}
     for name in CRITERIA[:4]:
         stop = _first(settled[name])

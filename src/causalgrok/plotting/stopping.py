@@ -10,7 +10,7 @@ _CRITERIA = {
     "weight_norm": "Norm settled",
     "effective_rank": "Rank settled",
     "margin": "Margin settled",
-    "together": "All three settled",
+    "norm_and_rank": "Norm and rank settled",
     "validation_settled": "Validation settled",
     "validation": "Usual early stopping",
 }

@@ -69,7 +69,7 @@ def test_a_run_whose_norm_still_falls_is_waited_for_and_a_plateau_is_stopped():
     assert list(table.columns) == [*RUN, *COLUMNS["stopping"]]
     waited, stopped = (rows.set_index("criterion") for _, rows in table.groupby("seed"))
     assert list(waited.index) == list(CRITERIA)
-    for criterion in ("weight_norm", "effective_rank", "together"):
+    for criterion in ("weight_norm", "effective_rank", "norm_and_rank"):
         assert waited.loc[criterion, "stop_epoch"] > 3000, criterion
         assert waited.loc[criterion, "regret"] < 0.02, criterion
         assert stopped.loc[criterion, "stopped"], criterion
@@ -86,12 +86,12 @@ def test_validation_with_a_fixed_patience_misses_what_comes_late():
     assert table.loc["validation", "needed"] > 0.25
 
 
-def test_together_waits_for_the_last_signal():
+def test_norm_and_rank_wait_for_each_other():
     test = 0.3 + 0.65 * rise(3000)
     moving = run(test, 100 - 60 * rise(1500, 0.3), FLAT * 50, LOSS)
     table = compared(moving).set_index("criterion")
     assert table.loc["effective_rank", "stop_epoch"] < 400
-    assert table.loc["together", "stop_epoch"] == table.loc["weight_norm", "stop_epoch"]
+    assert table.loc["norm_and_rank", "stop_epoch"] == table.loc["weight_norm", "stop_epoch"]
 
 
 def test_without_validation_data_nothing_is_said_about_it():

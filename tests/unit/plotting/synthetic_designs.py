@@ -48,7 +48,7 @@ def critical_sizes(tasks, recipes, sizes):
         }
 
 
-CRITERIA = ("weight_norm", "effective_rank", "margin", "together", "validation_settled", "validation")
+CRITERIA = ("weight_norm", "effective_rank", "margin", "norm_and_rank", "validation_settled", "validation")
 
 
 def stopping(random, recipe):
