@@ -352,6 +352,77 @@ COLUMNS: dict[str, dict[str, str]] = {
         "low": "lower end of its 95 % Clopper-Pearson interval",
         "high": "upper end of it",
     },
+    "factorial": {
+        "task": RUN["task"],
+        "n": RUN["n"],
+        "outcome": "what is explained: peak_accuracy, final_accuracy, decline (OOD test, as in `outcomes`), "
+        "weight_norm (all parameters), effective_rank (pooled features, id_val), inlp_area, between_participation "
+        "(as in `concentration`), reliance (flip fraction under counterfactual stain, mean over OOD splits), steering "
+        "and steering_pooled (flip fraction along the hospital direction minus the mean of its controls permuted by "
+        "slide, mean of the stages before pooling, and pooled); all at the end of training but the first and third",
+        "term": "a factor, or factors joined by a colon for their interaction",
+        "order": "number of factors in the term",
+        "levels": "low and high setting of a single factor; missing for interactions",
+        "estimate": "mean outcome where the product of the term's codes (-1 low, +1 high) is +1, minus that where it "
+        "is -1: mean over seeds",
+        "low": "lower end of its 95 % t interval over seeds",
+        "high": "upper end of it",
+        "p": "two-sided p of the permutation test that flips the signs of the seeds' effects",
+        "smallest_p": "the smallest p that this number of seeds can give",
+        "exact": "whether all sign flips were counted",
+        "p_holm": "p after Holm's correction over the terms of this task, n and outcome",
+        "smallest_p_holm": "p_holm if every term had its smallest p",
+        "rejected": "whether p_holm is at most .05",
+        "mixed_estimate": "the same in a linear mixed model with seed as random intercept; missing if not fitted",
+        "mixed_low": "lower end of its 95 % Wald interval",
+        "mixed_high": "upper end of it",
+        "mixed_p": "its Wald p, too small for few seeds: shown, never decisive",
+        "mean": "mean outcome over all recipes and seeds",
+        "seeds": "number of seeds",
+        "left_out": "seeds left out because one of their runs has no value: it diverged, or never memorised",
+    },
+    "critical_size": {
+        "task": RUN["task"],
+        "recipe": RUN["recipe"],
+        "split": "split that is judged: ood_test, or test for a task without hospitals",
+        "threshold": "plateau accuracy (mean over the last quarter of evaluations) from which it counts as sustained",
+        "verdict": "crossed (the interval at the largest n lies above the threshold), none (it lies below) or "
+        "inconclusive",
+        "crossed": "whether the verdict is crossed",
+        "critical_n": "n at which the isotonic curve through the mean plateaus reaches the threshold, between sizes in "
+        "log n; 0 where the smallest n does; missing unless crossed",
+        "fitted_low": "lower end of its 95 % bootstrap interval over seeds; 0 is at or below the smallest n",
+        "fitted_high": "upper end of it; infinite where the largest n may not reach the threshold",
+        "low": "largest n whose interval lies below the threshold, which is crossed above it; 0 if there is none",
+        "high": "smallest n from there on whose interval lies above, at or below which it is crossed; infinite if none",
+        "smallest_n": "smallest n tried",
+        "largest_n": "largest n tried",
+        "accuracy": "mean plateau accuracy at the largest n",
+        "accuracy_low": "lower end of its 95 % t interval over seeds",
+        "accuracy_high": "upper end of it: no more is to be expected at the largest n",
+        "slope": "change of plateau accuracy for each doubling of n: mean of the seeds' least-squares slopes",
+        "slope_low": "lower end of its 95 % t interval over seeds",
+        "slope_high": "upper end of it",
+        "p": "two-sided p of the permutation test that flips the signs of the slopes",
+        "smallest_p": "the smallest p that this number of seeds can give",
+        "seeds": "number of seeds",
+        "left_out": "seeds left out because they lack a size or one of their runs diverged",
+    },
+    "stopping": {
+        "criterion": "when training stops: weight_norm, effective_rank or margin once that has settled, "
+        "norm_and_rank once both have, validation_settled once validation accuracy has; validation: the usual, after "
+        "a number of evaluations without a better validation accuracy",
+        "stopped": "whether it stops before the end of the run",
+        "stop_epoch": "epoch at which it stops: the last where it does not",
+        "kept_epoch": "epoch whose weights are kept: the stop, for the two on validation the best up to then",
+        "compute": "share of the run's steps taken up to the stop",
+        "split": "split that is judged: ood_test, or test for a task without hospitals",
+        "accuracy": "accuracy there at kept_epoch, running median of five evaluations",
+        "best_accuracy": "highest running median of the whole run: an oracle's choice",
+        "regret": "best_accuracy minus accuracy",
+        "needed": "share of the run's steps at which the running median first comes within .02 of best_accuracy",
+        "late_gain": "best_accuracy after memorisation minus the accuracy there: what there was to wait for",
+    },
     "validation": {
         "case": "what was planted: the null cases by name, or `planted`",
         "strength": "strength of the planted hospital effect in units of the noise; 0 is none",
@@ -393,6 +464,12 @@ STUDY_TABLES = {
     "reliance": ("checkpoints", "verdicts", "probing", "counterfactual", "concentration"),
 }
 """Table of a study -> the tables it is made from; a study that has those has it too."""
+
+FACTORIAL_INPUTS = ("outcomes", "dynamics", "geometry", "concentration", "counterfactual", "steering")
+"""Tables that the table `factorial` takes outcomes from, those of them that a study has."""
+
+STOPPING_INPUTS = ("metrics", "dynamics", "geometry")
+"""Tables that the table `stopping` is made from."""
 
 PLANTED_TABLES = ("validation", "recovery")
 """Tables of a study that validates the probes on planted truth."""

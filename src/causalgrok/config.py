@@ -7,10 +7,10 @@ uses is handed to it, so that a new key here reruns nothing.
 from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from causalgrok.analysis.settings import ComparisonSettings, DetectorSettings
-from causalgrok.columns import CALIBRATION_TABLES, PLANTED_TABLES, RUN_TABLES, with_derived
+from causalgrok.analysis.settings import ComparisonSettings, CriticalSizeSettings, DetectorSettings, StoppingSettings
+from causalgrok.columns import CALIBRATION_TABLES, PLANTED_TABLES, RUN_TABLES, STOPPING_INPUTS, with_derived
 from causalgrok.data import camelyon17
 from causalgrok.data.camelyon17 import Camelyon17Settings
 from causalgrok.data.tissue import TissueSettings
@@ -124,14 +124,23 @@ class RunSet(Settings):
     task: Name
     """A key of `tasks`."""
 
-    recipes: Annotated[list[Name], Field(min_length=1)]
+    recipes: list[Name] = Field([])
     """Keys of `recipes`."""
+
+    between: Annotated[list[Name], Field(min_length=2, max_length=2)] | None = None
+    """Instead of recipes, two of them: a factorial of the settings in which they differ, every combination a recipe."""
 
     n: Annotated[list[Positive], Field(min_length=1)]
     """Sizes of the training subsets."""
 
     seeds: Annotated[list[Annotated[Integer, Field(ge=0)]], Field(min_length=1)]
     """Seeds; equal seeds are paired across recipes."""
+
+    @model_validator(mode="after")
+    def _has_recipes(self) -> "RunSet":
+        if not self.recipes and not self.between:
+            raise ValueError("names no recipe: give recipes, or between two of them")
+        return self
 
 
 class Planted(Settings):
@@ -169,6 +178,12 @@ class Study(Settings):
     tables: list[Literal[*RUN_TABLES]] = Field(list(RUN_TABLES))
     """What is recorded and measured on each run."""
 
+    critical_size: CriticalSizeSettings | None = None
+    """Ask from which n on a recipe generalises for good; empty: do not."""
+
+    stopping: StoppingSettings | None = None
+    """Ask when criteria without test labels would have stopped each run; empty: do not."""
+
     planted: Planted | None = None
     """Validate the probes on planted truth as well; empty: do not."""
 
@@ -181,11 +196,15 @@ class Study(Settings):
     @property
     def all_tables(self) -> list[str]:
         """The tables of the runs and those made from them."""
-        return [
-            *(with_derived(self.tables) if self.runs else ()),
-            *(PLANTED_TABLES if self.planted else ()),
-            *(CALIBRATION_TABLES if self.calibration else ()),
-        ]
+        asked = {
+            "factorial": any(part.between for part in self.runs),
+            "critical_size": self.critical_size,
+            "stopping": self.stopping,
+            **dict.fromkeys(PLANTED_TABLES, self.planted),
+            **dict.fromkeys(CALIBRATION_TABLES, self.calibration),
+        }
+        of_runs = with_derived(self.tables) if self.runs else []
+        return [*of_runs, *(table for table, wanted in asked.items() if wanted)]
 
     @property
     def drawn(self) -> list[str]:
@@ -266,6 +285,7 @@ RESERVED = {
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
+    *("estimate_factorial", "fit_critical_size", "compare_stopping"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""
@@ -303,6 +323,10 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for study_name, study in config.studies.items():
         if not (study.runs or study.planted or study.calibration):
             yield ("studies", study_name, "runs"), "is empty; name runs, or what is planted or calibrated"
+        if study.stopping and (missing := sorted(set(STOPPING_INPUTS) - set(study.tables))):
+            yield ("studies", study_name, "stopping"), f"is found out from the tables {', '.join(missing)} too"
+        if study.critical_size:
+            yield from _sizes_problems(study_name, study)
         for i, runs in enumerate(study.runs):
             for j, n in enumerate(runs.n):
                 if message := _batch_problem(config, runs, n):
@@ -344,6 +368,20 @@ def _names(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield from unknown((*path, "task"), runs.task, "tasks")
             for j, recipe in enumerate(runs.recipes):
                 yield from unknown((*path, "recipes", j), recipe, "recipes")
+
+
+def _sizes_problems(name: str, study: Study) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    path = ("studies", name, "critical_size")
+    if "metrics" not in study.tables:
+        yield path, "it is read off the table metrics, which the study's tables leave out"
+    sizes: dict[tuple[str, str], set[int]] = {}
+    for run in study.all_runs():
+        sizes.setdefault((run.task, run.recipe), set()).add(run.n)
+    single = [
+        f"task {task} has one n with recipe {recipe}" for (task, recipe), found in sizes.items() if len(found) < 2
+    ]
+    if single:
+        yield path, f"{single[0]}; a critical size needs two"
 
 
 def _batch_problem(config: Config, runs: RunSet, n: int) -> str | None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from causalgrok.availability import check_pool_gives
 from causalgrok.config import Config, Run, nearest, places, problems
 from causalgrok.data.wilds_layout import check_local_root
+from causalgrok.factorials import expand, factorial_problems
 
 _NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
 """At most 15 digits: a longer one is a name, such as a commit's hash."""
@@ -37,7 +38,9 @@ def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
     except ValidationError as error:
         found = [(_key_path(raw, e["loc"]), _explain(raw, e)) for e in error.errors()]
     else:
-        found = list(problems(config)) + list(_data_root_problems(config))
+        found = list(factorial_problems(config))
+        config = expand(config)
+        found += [*problems(config), *_data_root_problems(config)]
         if not found:
             return config
     raise _error(found, files)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from causalgrok.columns import COLUMNS, RUN, RUN_TABLES, with_derived
 from causalgrok.config import RESERVED, drawable
@@ -141,11 +142,19 @@ def test_the_paper_study_is_planned_from_the_download_on(finished):
     assert planned["all"] == 1
 
 
+def test_the_studies_of_the_next_steps_are_planned_and_share_runs(project):
+    planned = project.planned("factorial", "critical_size", "camelyon17_rotation", overlay=None)
+    # 8 recipes x 2 sizes x 3 correlations, and of 2 recipes 5 more sizes: 10 seeds each; 4 more pairs: 5 seeds each.
+    assert planned["train"] == 8 * 2 * 3 * 10 + 2 * 5 * 10 + 2 * 4 * 5
+    assert planned["pack_splits"] == 5
+    assert planned["estimate_factorial"] == planned["fit_critical_size"] == 1
+
+
 def test_names_of_rules_are_reserved(finished):
     done = finished.snakemake("--list-rules")
     names = set(re.findall(r"^([a-z]\w*) \(", done.stdout, flags=re.MULTILINE))
     assert "train" in names
-    studies = {"camelyon17", "camelyon17_small", "demo", "stain_distance", "validation", "tiny", "tiny_long"}
+    studies = {*yaml.safe_load((finished.folder / "config.yaml").read_text())["studies"], "tiny", "tiny_long"}
     assert names - studies <= RESERVED
 
 

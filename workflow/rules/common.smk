@@ -5,11 +5,12 @@ import os
 import sys
 from pathlib import Path
 
-from causalgrok.columns import RUN_TABLES, STUDY_TABLES, with_derived
+from causalgrok.columns import FACTORIAL_INPUTS, RUN_TABLES, STOPPING_INPUTS, STUDY_TABLES, with_derived
 from causalgrok.config import RUN_FOLDER, Run, drawable
 from causalgrok.data.camelyon17 import remembered_root
 from causalgrok.data.splits import EVALUATION_SPLITS
 from causalgrok.devices import gpu_visible, resolve_device
+from causalgrok.factorials import design_between
 from causalgrok.inspection import NAME as INSPECT
 from causalgrok.inspection import plan_inspection
 from causalgrok.models.registry import MODULES

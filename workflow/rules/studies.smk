@@ -67,6 +67,25 @@ def calibration_settings(wildcards):
     return settings.studies[wildcards.study].calibration.model_dump(mode="json")
 
 
+def factorial_inputs(wildcards):
+    """The tables of a study that the factorial's outcomes are taken from."""
+    return [f"<tables>/{table}.parquet" for table in FACTORIAL_INPUTS if table in tables_of(wildcards.study)]
+
+
+def factorial_design(wildcards):
+    """The factors of a study's factorial, and which of them are high in which recipe."""
+    pair = next(part.between for part in settings.studies[wildcards.study].runs if part.between)
+    return design_between(settings.recipes, *pair)._asdict()
+
+
+def critical_size_settings(wildcards):
+    return settings.studies[wildcards.study].critical_size.model_dump(mode="json")
+
+
+def stopping_settings(wildcards):
+    return settings.studies[wildcards.study].stopping.model_dump(mode="json")
+
+
 def report_targets(wildcards, input):
     return list(input.figures)
 

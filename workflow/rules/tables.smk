@@ -137,3 +137,63 @@ rule summarise_mechanism:
         code=code("summarise_mechanism"),
     script:
         "../scripts/summarise_mechanism.py"
+
+
+rule estimate_factorial:
+    """What does each setting do by itself, and together with the others?"""
+    input:
+        factorial_inputs,
+    output:
+        "<tables>/factorial.parquet",
+    log:
+        "<logs>/estimate_factorial/{study}.log",
+    benchmark:
+        "<benchmarks>/estimate_factorial/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/statistics.yaml"
+    params:
+        design=factorial_design,
+        code=code("estimate_factorial"),
+    script:
+        "../scripts/estimate_factorial.py"
+
+
+rule fit_critical_size:
+    """From how many training examples on does a recipe generalise for good?"""
+    input:
+        "<tables>/metrics.parquet",
+    output:
+        "<tables>/critical_size.parquet",
+    log:
+        "<logs>/fit_critical_size/{study}.log",
+    benchmark:
+        "<benchmarks>/fit_critical_size/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        critical_size=critical_size_settings,
+        code=code("fit_critical_size"),
+    script:
+        "../scripts/fit_critical_size.py"
+
+
+rule compare_stopping:
+    """When would criteria without test labels have stopped each run, and what would that have cost?"""
+    input:
+        expand("<tables>/{table}.parquet", table=STOPPING_INPUTS, allow_missing=True),
+    output:
+        "<tables>/stopping.parquet",
+    log:
+        "<logs>/compare_stopping/{study}.log",
+    benchmark:
+        "<benchmarks>/compare_stopping/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        stopping=stopping_settings,
+        code=code("compare_stopping"),
+    script:
+        "../scripts/compare_stopping.py"

@@ -1,4 +1,4 @@
-"""How curves are judged: thresholds of the grokking detector, fixed before looking."""
+"""How curves are judged: thresholds of grokking, of critical sizes and of stopping, fixed before looking."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,3 +118,30 @@ class Judgement:
 def judgements_from(plain: Mapping[str, Mapping]) -> dict[str, Judgement]:
     """Task -> how its runs are judged, from what a rule hands over: ``{"chance": .., "detector": {..}}``."""
     return {task: Judgement(one["chance"], DetectorSettings(**one["detector"])) for task, one in plain.items()}
+
+
+class CriticalSizeSettings(Settings):
+    """From which number of training examples on a recipe generalises for good: fixed before looking."""
+
+    threshold: _Share = 0.9
+    """Plateau accuracy from which grokking counts as sustained."""
+
+    bootstraps: Annotated[Integer, Field(ge=100)] = 2000
+    """Draws of seeds for the interval of the critical size."""
+
+    seed: Annotated[Integer, Field(ge=0)] = 0
+    """Seed of these draws."""
+
+
+class StoppingSettings(Settings):
+    """When training would have been stopped, by criteria that see no test labels: fixed before looking."""
+
+    patience: Annotated[Number, Field(gt=1)] = 2.0
+    """What has hardly changed while the number of steps grew by this factor has settled; generalisation is late on a
+    logarithmic scale of steps."""
+
+    tolerance: _Share = 0.02
+    """Most that it may have changed, relative to its largest value in that time."""
+
+    evaluations: Annotated[Integer, Field(ge=1)] = 10
+    """Evaluations without a better validation accuracy after which the usual early stopping stops."""

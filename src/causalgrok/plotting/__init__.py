@@ -71,6 +71,11 @@ FIGURES: dict[str, FigureSpec] = {
         FigureSpec("verdicts", "verdicts", ("verdicts",), "Interventions", "Probes against their hardest controls"),
         FigureSpec("reliance", "reliance", ("reliance",), "Interventions", "Which probes measure reliance on stain"),
         FigureSpec("probing", "probing", ("probing",), "Probing", "Hospital and tumour by stage and epoch"),
+        FigureSpec("factorial", "factorial", ("factorial",), "Designs", "Main effects and interactions"),
+        FigureSpec(
+            "critical_size", "critical_size", ("metrics", "critical_size"), "Designs", "Plateau accuracy against n"
+        ),
+        FigureSpec("stopping", "stopping", ("stopping",), "Designs", "Stopping without test labels"),
         FigureSpec(
             "validation", "validation", ("validation",), "Validation", "False positives and power of the probes"
         ),

@@ -29,14 +29,14 @@ def peak_accuracy(outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: flo
     for row, (task, runs) in zip(axes, outcomes.groupby("task"), strict=True):
         for panel, (measure, title) in zip(row, _MEASURES.items(), strict=True):
             sizes = sorted(runs["n"].unique())
-            span = _size_axis(panel, sizes)
+            span = size_axis(panel, sizes)
             # Recipes stand side by side, or their intervals would hide each other; all of them take an eighth of the
             # axis at most where there are other sizes to keep apart from.
             step = min(0.03, 0.12 / len(palette)) if len(sizes) > 1 else min(0.1, 0.6 / len(palette))
             for index, recipe in enumerate(palette):
                 shift = span ** (step * (index - (len(palette) - 1) / 2))
                 aside = span ** -min(0.012, 0.4 * step)
-                _draw_recipe(panel, runs[runs["recipe"] == recipe], measure, palette[recipe], shift, aside)
+                draw_recipe(panel, runs[runs["recipe"] == recipe], measure, palette[recipe], shift, aside)
             style.reference(panel, threshold, "--")
             style.reference(panel, chance)
             panel.set_title(f"{task}: {title}" if several else title.capitalize())
@@ -58,7 +58,7 @@ def peak_accuracy(outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: flo
     return figure
 
 
-def _draw_recipe(axes: Axes, runs: pd.DataFrame, measure: str, colour: str, shift: float, aside: float) -> None:
+def draw_recipe(axes: Axes, runs: pd.DataFrame, measure: str, colour: str, shift: float, aside: float) -> None:
     """The mean over runs with its interval, joined over n, and a point a run on its left."""
     axes.plot(runs["n"] * shift * aside, runs[measure], "o", color=colour, markersize=3, alpha=0.5, markeredgewidth=0)
     groups = runs.groupby("n")[measure]
@@ -68,7 +68,7 @@ def _draw_recipe(axes: Axes, runs: pd.DataFrame, measure: str, colour: str, shif
     axes.vlines(positions, [low for low, _ in intervals], [high for _, high in intervals], color=colour, linewidth=1)
 
 
-def _size_axis(axes: Axes, sizes: list[int]) -> float:
+def size_axis(axes: Axes, sizes: list[int]) -> float:
     """A logarithmic axis that names the sizes tried, as far as their names fit; gives its right end over its left."""
     axes.set_xscale("log")
     axes.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 from synthetic_calibration import calibration_tables, sensitivity
+from synthetic_designs import critical_sizes, factorial, stopping
 from synthetic_interventions import CHECKPOINTS, at, intervention_tables, scores
 from synthetic_verdicts import planted_tables, reliance, verdicts
 
@@ -14,19 +15,8 @@ from causalgrok.columns import COLUMNS, RUN
 from causalgrok.interventions.features import STAGES
 
 TABLES = (
-    *(
-        "metrics",
-        "dynamics",
-        "geometry",
-        "outcomes",
-        "sensitivity",
-        "checkpoints",
-        "probing",
-        "subspace",
-        "steering",
-        "neurons",
-    ),
-    *("counterfactual", "renormalisation", "erasure", "concentration", "verdicts"),
+    *("metrics", "dynamics", "geometry", "outcomes", "sensitivity", "checkpoints", "probing", "subspace", "steering"),
+    *("neurons", "counterfactual", "renormalisation", "erasure", "concentration", "verdicts", "stopping"),
 )
 """The tables whose rows are of a run."""
 
@@ -42,7 +32,8 @@ def study_tables(
             rows[table] += [dict(zip(RUN, run, strict=True)) | row for row in of_run]
     tables = {table: pd.DataFrame(content)[list(RUN | COLUMNS[table])] for table, content in rows.items()}
     # What is said about many runs has no column that names one.
-    many = {"reliance": list(reliance(random, len(tables["outcomes"])))} | planted_tables() | calibration_tables()
+    many = {"reliance": list(reliance(random, len(tables["outcomes"]))), "factorial": list(factorial(random))}
+    many |= {"critical_size": list(critical_sizes(tasks, recipes, sizes))} | planted_tables() | calibration_tables()
     tables |= {table: pd.DataFrame(content, columns=list(COLUMNS[table])) for table, content in many.items()}
     pairs = itertools.product(tasks, recipes)
     return tables | {
@@ -122,6 +113,7 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
         ],
         "sensitivity": list(sensitivity(favoured)),
         "verdicts": list(verdicts(random, favoured)),
+        "stopping": list(stopping(random, recipe)),
         **intervention_tables(random, level, favoured),
     }
 

@@ -13,7 +13,7 @@ p is from the normal distribution, too small for few seeds: it is shown, and dec
 
 import itertools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -91,7 +91,12 @@ def seed_contrasts(frame: pd.DataFrame, factors: Factors, outcome: str, *, seed:
     return pd.DataFrame(rows)
 
 
-def _terms(factors: Factors) -> tuple[list[tuple[str, int]], np.ndarray]:
+def terms_of(factors: Iterable[str]) -> list[tuple[str, int]]:
+    """The terms of a design as (name, number of factors), main effects first."""
+    return _terms(factors)[0]
+
+
+def _terms(factors: Iterable[str]) -> tuple[list[tuple[str, int]], np.ndarray]:
     """Terms as (name, order), main effects first, and their codes -1 and +1 (cells, terms)."""
     names = list(factors)
     cells = np.array(list(itertools.product((-1, 1), repeat=len(names))))
