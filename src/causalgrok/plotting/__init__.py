@@ -73,7 +73,7 @@ FIGURES: dict[str, FigureSpec] = {
         FigureSpec("probing", "probing", ("probing",), "Probing", "Hospital and tumour by stage and epoch"),
         FigureSpec("factorial", "factorial", ("factorial",), "Designs", "Main effects and interactions"),
         FigureSpec(
-            "critical_size", "critical_size", ("metrics", "critical_size"), "Designs", "Plateau accuracy against n"
+            "critical_size", "peak_accuracy", ("metrics", "critical_size"), "Designs", "Plateau accuracy against n"
         ),
         FigureSpec("stopping", "stopping", ("stopping",), "Designs", "Stopping without test labels"),
         FigureSpec(

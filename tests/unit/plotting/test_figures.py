@@ -79,7 +79,7 @@ def unequal(tables):
     return {
         table: frame[~((frame["recipe"] == "standard") & ((frame["n"] == 300) | (frame["seed"] == 2)))]
         for table, frame in tables.items()
-        if "recipe" in frame
+        if "seed" in frame
     }
 
 
