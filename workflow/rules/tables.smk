@@ -1,4 +1,4 @@
-"""From runs to studies: stacked tables, outcomes, and what the probes say against their controls."""
+"""From runs to studies: stacked tables, outcomes, what the probes say against their controls, and the claims."""
 
 
 rule collect:
@@ -76,3 +76,24 @@ rule correlate_reliance:
         code=code("correlate_reliance"),
     script:
         "../scripts/correlate_reliance.py"
+
+
+rule test_claims:
+    """Do the sources' claims hold here? Measures and tests each, and says how far the runs can decide it."""
+    input:
+        tables=tables_of_claims,
+        sources=sources_of_study,
+    output:
+        "<tables>/claims.parquet",
+    log:
+        "<logs>/test_claims/{study}.log",
+    benchmark:
+        "<benchmarks>/test_claims/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        ledger=ledger_settings,
+        code=code("test_claims"),
+    script:
+        "../scripts/test_claims.py"

@@ -69,10 +69,17 @@ def early_and_late(values: pd.Series, memorised: float) -> tuple[float, float]:
     """
     if len(values) < 4:
         return np.nan, np.nan
-    epochs = values.index.to_numpy()
-    spacing = np.diff(epochs).max()
-    after = values[(epochs % spacing == 0) & (epochs >= memorised) & (epochs > 0)]
+    grid = equally_spaced(values)
+    after = grid[grid.index >= memorised]
     quarter = len(after) // 4
     if not quarter:
         return np.nan, np.nan
     return after.iloc[:quarter].mean(), after.iloc[-quarter:].mean()
+
+
+def equally_spaced(values: pd.Series) -> pd.Series:
+    """The equally spaced evaluations among those of a curve, indexed by ascending epoch; epoch 0 is none of them."""
+    if len(values) < 2:
+        return values[values.index > 0]
+    epochs = values.index.to_numpy()
+    return values[(epochs % np.diff(epochs).max() == 0) & (epochs > 0)]
