@@ -34,7 +34,7 @@ def read_claims(path: str | Path, config: Config) -> Ledger:
         ConfigError: a line for each problem: key path, what is wrong, what is expected, file and line.
     """
     try:
-        raw = with_numbers(yaml.load(Path(path).read_text(), Loader=_Loader))
+        raw = load_claims(path)
     except (OSError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise located([((), f"cannot be read: {reason}")], [path], TITLE) from None
@@ -45,6 +45,16 @@ def read_claims(path: str | Path, config: Config) -> Ledger:
     if found := list(_problems(ledger, config)):
         raise located(found, [path], TITLE)
     return ledger
+
+
+def load_claims(path: str | Path) -> Any:
+    """What stands in the file, unchecked.
+
+    Raises:
+        OSError: it cannot be opened.
+        yaml.YAMLError: it is no YAML, or a key stands twice.
+    """
+    return with_numbers(yaml.load(Path(path).read_text(), Loader=_Loader))
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):

@@ -72,7 +72,7 @@ def explain(raw: object, error: ValidationError, model: type[BaseModel]) -> list
         error: the refusal.
         model: the model.
     """
-    return [(_key_path(raw, one["loc"]), _explain(one, model)) for one in error.errors()]
+    return [(_key_path(raw, one), _explain(one, model)) for one in error.errors()]
 
 
 def located(
@@ -109,11 +109,12 @@ def _dotted(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") or "top level"
 
 
-def _key_path(raw: object, location: tuple) -> KeyPath:
-    """pydantic's location without the tags of unions, which are no keys."""
+def _key_path(raw: object, error: dict) -> KeyPath:
+    """pydantic's location without the tags of unions, which are no keys; the last part may be a missing key."""
     path: list[str | int] = []
-    for i, part in enumerate(location):
-        if part == "[key]" or (isinstance(raw, dict) and part not in raw and i < len(location) - 1):
+    for i, part in enumerate(error["loc"]):
+        missing = error["type"] == "missing" and i == len(error["loc"]) - 1
+        if part == "[key]" or (isinstance(raw, dict) and part not in raw and not missing):
             continue
         path.append(part)
         raw = _child(raw, part)

@@ -40,19 +40,22 @@ p { max-width: 52rem; margin: .35rem 0; }
 ul.legend { list-style: none; margin: .7rem 0; padding: 0; } ul.legend li { margin: .25rem 0; }
 ul.legend span + span { margin-left: .6rem; }
 details { border-top: 1px solid #d9d9d9; } details:last-of-type { border-bottom: 1px solid #d9d9d9; }
-summary { display: grid; grid-template-columns: 8.8rem minmax(0, 1fr) 15rem 11.5rem; gap: .3rem .9rem;
+summary { display: grid; grid-template-columns: 8.8rem minmax(0, 1fr) 16rem 11rem; gap: .3rem .9rem;
   padding: .5rem .3rem; cursor: pointer; align-items: baseline; }
+summary.folded { display: block; }
 summary::-webkit-details-marker { display: none; }
 summary:hover, summary:focus-visible { background: #f4f7fa; }
 summary code { font-size: .85rem; color: #444; }
 .figure { font-variant-numeric: tabular-nums; font-size: .9rem; } .small { color: #555; font-size: .85rem; }
-.head { display: grid; grid-template-columns: 8.8rem minmax(0, 1fr) 15rem 11.5rem; gap: .9rem; padding: .2rem .3rem;
+.head { display: grid; grid-template-columns: 8.8rem minmax(0, 1fr) 16rem 11rem; gap: .9rem; padding: .2rem .3rem;
   font-size: .82rem; color: #555; }
+h3 { font-size: .95rem; font-weight: 600; margin: 1.1rem 0 .25rem .3rem; }
 dl { display: grid; grid-template-columns: 8.8rem minmax(0, 1fr); gap: .25rem .9rem; margin: .2rem .3rem 1rem;
   font-size: .9rem; }
 dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; } dd pre { margin: 0; font-size: .82rem;
   white-space: pre-wrap; }
-@media (max-width: 48rem) { summary, .head { grid-template-columns: 8.8rem minmax(0, 1fr); } .head { display: none; } }
+@media (max-width: 52rem) { summary { grid-template-columns: 8.8rem minmax(0, 1fr); } .head { display: none; }
+  summary .figure { grid-column: 2; } }
 @media print { details { break-inside: avoid; } }
 """
 
@@ -74,7 +77,7 @@ def claims_page(claims: pd.DataFrame, *, study: str, sources: Mapping[str, str],
         "<p>Each line holds one claim of a source against measurements. It opens on the evidence: what was measured, "
         "the test, the table rows and the runs. Tests are exact; p is two-sided, or the larger of two one-sided values "
         "where a claim is that there is no difference, and is corrected by Holm over the claims of a family. Beside "
-        f"every p stands the smallest that so few seeds could give: above {alpha:g} no data could have decided.</p>",
+        f"every p stands the smallest that the runs could give: above {alpha:g}, no data could have decided.</p>",
         _legend(claims),
         *(_scope(claims[claims["scope"] == scope], scope, sources, families) for scope in order),
         "<h2>Sources</h2>",
@@ -108,25 +111,40 @@ def _chip(verdict: str) -> str:
 def _scope(rows: pd.DataFrame, scope: str, sources: Mapping[str, str], families: Mapping[str, str]) -> str:
     if rows.empty:
         return ""
-    order = {verdict: place for place, verdict in enumerate(VERDICTS)}
-    rows = rows.assign(order=rows["verdict"].map(order) // (len(VERDICTS) - 1)).sort_values("order", kind="stable")
     head = (
-        "<div class=head><span>verdict</span><span>claim</span><span>observed, with interval; reported</span>"
-        "<span>p (smallest it could be)</span></div>"
+        "<div class=head><span>verdict</span><span>claim</span><span>observed, with interval</span>"
+        "<span>p, and the smallest possible</span></div>"
     )
-    lines = "\n".join(_line(row, sources, families) for row in rows.to_dict("records"))
-    return f"<h2>{escape(SCOPES[scope])}</h2>\n{head}\n{lines}"
+    parts = [head]
+    for family, question in families.items():
+        of_family = rows[rows["family"] == family]
+        # What was not run comes last; otherwise the order is that of the file.
+        of_family = of_family.sort_values("verdict", key=lambda verdict: verdict == "not_run", kind="stable")
+        if len(of_family):
+            parts.append(f"<h3>{escape(question)}</h3>")
+            parts += [_line(row, sources, families) for row in of_family.to_dict("records")]
+    lines = "\n".join(parts)
+    if (rows["verdict"] == "not_run").all():
+        lines = (
+            f"<details><summary class=folded>{_chip('not_run')} all {len(rows)} of them</summary>\n{lines}\n</details>"
+        )
+    return f"<h2>{escape(SCOPES[scope])}</h2>\n{lines}"
 
 
 def _line(row: Mapping, sources: Mapping[str, str], families: Mapping[str, str]) -> str:
-    ran = row["verdict"] != "not_run"
-    figure = f"{_number(row['observed'])} {_interval(row)}" if ran else f"study {escape(row['study'])}"
-    p = f"{_p(row['p_holm'])} ({_p(row['smallest_p_holm'])})" if ran else ""
+    figure, p = f"study {escape(row['study'])}", ""
+    if row["verdict"] != "not_run":
+        figure = f"{_number(row['observed'])} {_interval(row)}"
+        p = (
+            f"{_corrected(row['p'], row['p_holm'])}<br>"
+            f"<span class=small>smallest {_corrected(row['smallest_p'], row['smallest_p_holm'])}</span>"
+        )
     return (
         f'<details id="{escape(row["scope"])}-{escape(row["claim"])}-{escape(row["study"])}"><summary>'
         f"{_chip(row['verdict'])}"
         f"<span>{escape(row['sentence'])} <code>{escape(row['claim'])}</code></span>"
-        f"<span class=figure>{figure}<br><span class=small>reported: {escape(row['reported'])}</span></span>"
+        f"<span class=figure>{figure}<br><span class=small>claimed {_claimed(row)}; "
+        f"reported {escape(row['reported'])}</span></span>"
         f"<span class=figure>{p}</span></summary>{_evidence(row, sources, families)}</details>"
     )
 
@@ -150,19 +168,28 @@ def _evidence(row: Mapping, sources: Mapping[str, str], families: Mapping[str, s
 
 
 def _test(row: Mapping) -> str:
-    margin = f" {row['margin']:g} of" if row["direction"] == "within" else ""
-    threshold = f" {row['threshold']:.3g}" if pd.notna(row["threshold"]) else " chance"
-    told = f"{row['test']}; claimed to lie {row['direction']}{margin}{threshold}"
+    told = f"{row['test']}, claimed {_claimed(row)}"
     if row["verdict"] == "not_run":
         return told
+    p, smallest = _corrected(row["p"], row["p_holm"]), _corrected(row["smallest_p"], row["smallest_p_holm"])
+    return f"{told}; {row['design']}; {row['estimate']}: {_number(row['observed'])}; p {p}, smallest {smallest}"
+
+
+def _claimed(row: Mapping) -> str:
+    threshold = _number(row["threshold"]) or "chance"
     return (
-        f"{told}. {row['design']}: {row['estimate']} {_number(row['observed'])}, p = {_p(row['p'])} (smallest "
-        f"{_p(row['smallest_p'])}), after Holm {_p(row['p_holm'])} (smallest {_p(row['smallest_p_holm'])})"
+        f"within {_number(row['margin'])} of {threshold}"
+        if row["direction"] == "within"
+        else f"{row['direction']} {threshold}"
     )
 
 
+def _corrected(p: float, holm: float) -> str:
+    return _p(p) if p == holm else f"{_p(p)}, Holm {_p(holm)}"
+
+
 def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    return "" if pd.isna(value) else f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _interval(row: Mapping) -> str:
