@@ -85,7 +85,7 @@ MEASURE, TEST = ("claims", "ungrokking", "measure"), ("claims", "ungrokking", "t
         ((*MEASURE, "against"), {"where": {"stage": 1}}, "measure.against.where.stage: 'stage' is not one of the col"),
         ((*MEASURE, "at"), "lst", "measure.at: 'lst': expected one of first, last, init, memorised"),
         ((*MEASURE, "name"), "valuee", "measure: 'valuee' is unknown; did you mean 'value'?"),
-        ((*MEASURE, "columnn"), "x", "measure.columnn: unknown key; did you mean 'column'?"),
+        ((*MEASURE, "columnx"), "x", "measure.columnx: unknown key; did you mean 'column'?"),
         (MEASURE, {"table": "metrics"}, "measure: has no name, which says what kind it is"),
         ((*MEASURE, "ratio"), "perhaps", "measure.ratio: 'perhaps': should be a valid boolean"),
         ((*TEST, "name"), "means", "test: 'means' is unknown; did you mean 'mean'?"),
