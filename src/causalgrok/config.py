@@ -286,6 +286,7 @@ RESERVED = {
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
     *("estimate_factorial", "fit_critical_size", "compare_stopping"),
+    *("test_claims", "present_claims"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""

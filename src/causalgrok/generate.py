@@ -1,4 +1,4 @@
-"""Write the files that are generated from the models and the lock: JSON schema, config table, conda environments.
+"""Write what is generated from the models, the claims and the lock: JSON schema, tables in documents, environments.
 
 Run as ``python -m causalgrok.generate`` in the repository; a test fails where a file has drifted.
 """
@@ -10,12 +10,16 @@ from pathlib import Path
 
 import yaml
 
+from causalgrok.analysis.claims.entries import Ledger
+from causalgrok.claims_file import load_claims
 from causalgrok.config import Config
 
 README = "README.md"
 SCHEMA = "workflow/schemas/config.schema.json"
 LOCK = "requirements.lock"
 BEGIN, END = "<!-- config table: generated -->", "<!-- config table: end -->"
+CLAIMS, CLAIMS_PAGE = "workflow/claims.yaml", "docs/claims.md"
+CLAIMS_BEGIN, CLAIMS_END = "<!-- table of claims: generated -->", "<!-- table of claims: end -->"
 
 ENVIRONMENTS = {
     "data": (
@@ -40,13 +44,30 @@ ENVIRONMENTS = {
 def generated_files(root: Path) -> Iterator[tuple[Path, str]]:
     """Each generated file and what should stand in it."""
     yield root / SCHEMA, json.dumps(Config.model_json_schema(), indent=2) + "\n"
-    readme = (root / README).read_text()
-    before, _, rest = readme.partition(BEGIN)
-    after = rest.partition(END)[2]
-    yield root / README, f"{before}{BEGIN}\n{config_table()}\n{END}{after}"
+    yield root / README, _between((root / README).read_text(), BEGIN, config_table(), END)
+    table = claims_table(Ledger.model_validate(load_claims(root / CLAIMS)))
+    yield root / CLAIMS_PAGE, _between((root / CLAIMS_PAGE).read_text(), CLAIMS_BEGIN, table, CLAIMS_END)
     pins = locked_versions((root / LOCK).read_text())
     for name, packages in ENVIRONMENTS.items():
         yield root / f"envs/{name}.yaml", _environment(packages, pins)
+
+
+def _between(text: str, begin: str, content: str, end: str) -> str:
+    """The text with other content between two markers."""
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
+
+
+def claims_table(ledger: Ledger) -> str:
+    """A Markdown table of every claim: name, sources, sentence, reported figure, studies."""
+    lines = ["| claim | source | sentence | reported | reproduction (analogue) |", "|---|---|---|---|---|"]
+    for name, claim in ledger.claims.items():
+        studies = ", ".join(claim.studies.reproduction)
+        if claim.studies.analogue:
+            studies += f" ({', '.join(claim.studies.analogue)})"
+        texts = (f"`{name}`", ", ".join(claim.source), claim.sentence, claim.reported, studies)
+        lines.append(f"| {' | '.join(text.replace('|', chr(92) + '|') for text in texts)} |")
+    return "\n".join(lines)
 
 
 def config_table() -> str:

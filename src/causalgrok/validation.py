@@ -1,11 +1,11 @@
 """From what Snakemake read to a checked `Config`, or to one clear line for each problem."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from causalgrok.availability import check_pool_gives
 from causalgrok.config import Config, Run, nearest, places, problems
@@ -14,6 +14,8 @@ from causalgrok.factorials import expand, factorial_problems
 
 _NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
 """At most 15 digits: a longer one is a name, such as a commit's hash."""
+
+_TAG = re.compile(r"'([^']*)'")
 
 KeyPath = tuple[str | int, ...]
 
@@ -32,18 +34,18 @@ def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
     Raises:
         ConfigError: a line for each problem: key path, what is wrong, what is expected, file and line.
     """
-    raw = _with_numbers(raw)
+    raw = with_numbers(raw)
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        found = [(_key_path(raw, e["loc"]), _explain(raw, e)) for e in error.errors()]
+        found = explain(raw, error, Config)
     else:
         found = list(factorial_problems(config))
         config = expand(config)
         found += [*problems(config), *_data_root_problems(config)]
         if not found:
             return config
-    raise _error(found, files)
+    raise located(found, files)
 
 
 def check_subset(config: Config, data_root: str | None, run: Run, files: Sequence[str | Path] = ()) -> None:
@@ -62,11 +64,25 @@ def check_subset(config: Config, data_root: str | None, run: Run, files: Sequenc
     try:
         check_pool_gives(config.datasets[task.dataset], data_root, run.n, task.label_hospital_correlation)
     except ValueError as error:
-        raise _error([(path, str(error)) for path in places(config, run)], files) from None
+        raise located([(path, str(error)) for path in places(config, run)], files) from None
 
 
-def _error(found: list[tuple[KeyPath, str]], files: Sequence[str | Path]) -> ConfigError:
-    return ConfigError("\n".join(_line(path, text, files) for path, text in dict(found).items()))
+def explain(raw: object, error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPath, str]]:
+    """What is wrong with settings that a model refused: key path and message.
+
+    Args:
+        raw: what was read.
+        error: the refusal.
+        model: the model.
+    """
+    return [(_key_path(raw, one), _explain(one, model)) for one in error.errors()]
+
+
+def located(
+    found: Iterable[tuple[KeyPath, str]], files: Sequence[str | Path] = (), title: str = "config"
+) -> ConfigError:
+    """Problems as one error, a line each, with the file and line where they stand."""
+    return ConfigError("\n".join(_line(path, text, files, title) for path, text in dict(found).items()))
 
 
 def _data_root_problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -77,30 +93,31 @@ def _data_root_problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("data_root",), str(error)
 
 
-def _with_numbers(raw: object) -> object:
-    """The config with numbers where YAML (``1e-3``) or the command line (``{seed: 1}``) left strings."""
+def with_numbers(raw: object) -> object:
+    """Settings with numbers where YAML (``1e-3``) or the command line (``{seed: 1}``) left strings."""
     if isinstance(raw, dict):
-        return {key: _with_numbers(value) for key, value in raw.items()}
+        return {key: with_numbers(value) for key, value in raw.items()}
     if isinstance(raw, list):
-        return [_with_numbers(value) for value in raw]
+        return [with_numbers(value) for value in raw]
     if isinstance(raw, str) and _NUMBER.fullmatch(raw):
         return int(raw) if raw.lstrip("+-").isdigit() else float(raw)
     return raw
 
 
-def _line(path: KeyPath, text: str, files: Sequence[str | Path]) -> str:
-    return f"config: {_dotted(path)}: {text}{_place(path, files)}"
+def _line(path: KeyPath, text: str, files: Sequence[str | Path], title: str) -> str:
+    return f"{title}: {_dotted(path)}: {text}{_place(path, files)}"
 
 
 def _dotted(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") or "top level"
 
 
-def _key_path(raw: object, location: tuple) -> KeyPath:
-    """pydantic's location without the tags of unions, which are no keys."""
+def _key_path(raw: object, error: dict) -> KeyPath:
+    """pydantic's location without the tags of unions, which are no keys; the last part may be a missing key."""
     path: list[str | int] = []
-    for i, part in enumerate(location):
-        if part == "[key]" or (isinstance(raw, dict) and part not in raw and i < len(location) - 1):
+    for i, part in enumerate(error["loc"]):
+        missing = error["type"] == "missing" and i == len(error["loc"]) - 1
+        if part == "[key]" or (isinstance(raw, dict) and part not in raw and not missing):
             continue
         path.append(part)
         raw = _child(raw, part)
@@ -114,7 +131,7 @@ def _child(raw: object, part: str | int) -> object:
         return None
 
 
-def _explain(raw: object, error: dict) -> str:
+def _explain(error: dict, model: type[BaseModel]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "missing":
         return "missing"
@@ -123,7 +140,11 @@ def _explain(raw: object, error: dict) -> str:
     if error["loc"][-1] == "[key]":
         return f"{error['input']!r}: names are lower-case letters, digits and underscores, a letter first"
     if kind == "extra_forbidden":
-        return f"unknown key; {nearest(str(error['loc'][-1]), _siblings(error['loc']))}"
+        return f"unknown key; {nearest(str(error['loc'][-1]), _siblings(error['loc'], model))}"
+    if kind == "union_tag_invalid":
+        return f"{context['tag']!r} is unknown; {nearest(context['tag'], _TAG.findall(context['expected_tags']))}"
+    if kind == "union_tag_not_found":
+        return f"has no {context['discriminator'].strip(chr(39))}, which says what kind it is"
     value = repr(error["input"])
     if len(value) > 60:
         value = value[:57] + "..."
@@ -135,9 +156,9 @@ def _explain(raw: object, error: dict) -> str:
     return f"{value}: {message[0].lower()}{message[1:]}".replace("input should be", "should be")
 
 
-def _siblings(location: tuple) -> list[str]:
+def _siblings(location: tuple, model: type[BaseModel]) -> list[str]:
     """The keys that the model at this place has."""
-    schema = Config.model_json_schema()
+    schema = model.model_json_schema()
     node: dict = schema
     for part in location[:-1]:
         node = _resolve(node, schema)

@@ -32,6 +32,10 @@ def test_a_study_ends_with_tables_figures_and_report(finished):
         if table == "reliance":
             assert frame.empty, "two runs cannot be correlated"
             continue
+        if table == "claims":
+            assert list(frame.columns) == list(COLUMNS["claims"])
+            assert set(frame["verdict"]) == {"not_run"}, "no claim is about this study"
+            continue
         assert list(frame.columns) == list(dict.fromkeys([*RUN, *COLUMNS[table]])), table
         assert set(frame["recipe"]) == {"standard", "grokking"}
     for figure in FIGURES_OF_RUNS:
@@ -39,6 +43,8 @@ def test_a_study_ends_with_tables_figures_and_report(finished):
         assert "<svg" in (results / f"figures/{figure}.svg").read_text()[:2000]
     report = (results / "report.html").read_text()
     assert all(FIGURES[figure].title in report for figure in FIGURES_OF_RUNS)
+    assert "Verdicts on the sources" in report
+    assert "Reproduction: " in (results / "claims.html").read_text()
     assert (finished.folder / "results/runs/tiny/grokking/n24/seed0/run.json").exists()
 
 
@@ -68,11 +74,13 @@ MEASURED = (
     *("ablate_neurons", "measure_geometry", "measure_counterfactuals"),
 )
 DRAWN = {f"plot_{figure}": 1 for figure in FIGURES_OF_RUNS}
+CLAIMED = {"test_claims": 1, "present_claims": 1}
 COMPARED = {"summarise_verdicts": 1, "correlate_reliance": 1}
 AFTER_TRAINING = {
     **{"name_checkpoints": 2, "extract_features": 2, "collect": 12, "summarise_outcomes": 1},
     **dict.fromkeys(MEASURED, 2),
     **COMPARED,
+    **CLAIMED,
     **DRAWN,
 }
 

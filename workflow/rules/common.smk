@@ -4,7 +4,9 @@ import functools
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+from causalgrok.claims_file import read_claims
 from causalgrok.columns import FACTORIAL_INPUTS, RUN_TABLES, STOPPING_INPUTS, STUDY_TABLES, with_derived
 from causalgrok.config import RUN_FOLDER, Run, drawable
 from causalgrok.data.camelyon17 import remembered_root
@@ -23,6 +25,7 @@ from causalgrok.validation import ConfigError, check_config, check_subset
 
 try:
     settings = check_config(config, workflow.configfiles)
+    ledger = read_claims(Path(workflow.basedir, "workflow/claims.yaml"), settings)
     inspection = plan_inspection(settings)
 except ValueError as error:
     sys.exit(str(error))

@@ -1,4 +1,29 @@
-"""The report: Snakemake's own, as a result that is made once."""
+"""The report: a page of claims, and Snakemake's own report, made once."""
+
+
+rule present_claims:
+    """Which of the sources' claims hold? Writes the verdicts with their evidence as a page."""
+    input:
+        "<tables>/claims.parquet",
+    output:
+        report(
+            "<results>/{study}/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"figure": "Verdicts on the sources' claims"},
+        ),
+    log:
+        "<logs>/present_claims/{study}.log",
+    benchmark:
+        "<benchmarks>/present_claims/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        titles=titles_of_claims,
+        code=code("present_claims"),
+    script:
+        "../scripts/present_claims.py"
 
 
 rule report:

@@ -13,7 +13,9 @@ def collected_tables(study):
 
 
 def tables_of(study):
-    return with_derived(collected_tables(study)) if study == INSPECT else settings.studies[study].all_tables
+    if study == INSPECT:
+        return [table for table in with_derived(collected_tables(study)) if table != "claims"]
+    return settings.studies[study].all_tables
 
 
 def figures_of(study):
@@ -39,12 +41,13 @@ def recipes_of_study(wildcards):
 
 
 def study_figures(study):
-    """The figures of a study as SVG, after the patches of its datasets and what counterfactuals made of them."""
+    """What the report shows: the page of claims, the patches of the study's datasets, and its figures as SVG."""
     datasets = dict.fromkeys(dataset_of(run.task) for run in runs_of_study(study))
     patches = [f"<data>/{dataset}/patches.svg" for dataset in datasets]
     if "counterfactual" in tables_of(study):
         patches += [f"<data>/{dataset}/restaining.svg" for dataset in datasets]
-    return [*patches, *(f"<results>/{study}/figures/{figure}.svg" for figure in figures_of(study))]
+    claims = [f"<results>/{study}/claims.html"] if "claims" in tables_of(study) else []
+    return [*claims, *patches, *(f"<results>/{study}/figures/{figure}.svg" for figure in figures_of(study))]
 
 
 def study_tables(study):
@@ -57,6 +60,30 @@ def figures_of_study(wildcards):
 
 def tables_of_study(wildcards):
     return study_tables(wildcards.study)
+
+
+def tables_of_claims(wildcards):
+    """The tables that the claims on a study are measured on, those of them that it has."""
+    named = [claim for claim in ledger.claims.values() if wildcards.study in claim.studies.all]
+    needed = {"outcomes", *(table for claim in named for table in claim.measure.tables)}
+    return [f"<tables>/{table}.parquet" for table in tables_of(wildcards.study) if table in needed]
+
+
+def sources_of_study(wildcards):
+    """Where the patches of a study come from, and whether they are the official ones."""
+    datasets = sorted({dataset_of(run.task) for run in runs_of_study(wildcards.study)})
+    sources = {name: source_of_dataset(SimpleNamespace(dataset=name)) for name in datasets}
+    return list(dict.fromkeys(source.format(dataset=name) for name, source in sources.items()))
+
+
+def ledger_settings(wildcards):
+    """The claims as they stand in workflow/claims.yaml; planned are those studies alone that do not exist."""
+    absent = [study for study in ledger.planned if study not in settings.studies]
+    return ledger.model_dump(mode="json", exclude_unset=True) | {"planned": absent}
+
+
+def titles_of_claims(wildcards):
+    return ledger.model_dump(include={"sources", "families"})
 
 
 def planted_settings(wildcards):

@@ -197,3 +197,24 @@ rule compare_stopping:
         code=code("compare_stopping"),
     script:
         "../scripts/compare_stopping.py"
+
+
+rule test_claims:
+    """Do the sources' claims hold here? Measures and tests each, and says how far the runs can decide it."""
+    input:
+        tables=tables_of_claims,
+        sources=sources_of_study,
+    output:
+        "<tables>/claims.parquet",
+    log:
+        "<logs>/test_claims/{study}.log",
+    benchmark:
+        "<benchmarks>/test_claims/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        ledger=ledger_settings,
+        code=code("test_claims"),
+    script:
+        "../scripts/test_claims.py"

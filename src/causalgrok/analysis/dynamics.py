@@ -133,9 +133,8 @@ def early_and_late(values: pd.Series | pd.DataFrame, memorised: float) -> tuple:
     """
     if len(values) < 4:
         return np.nan, np.nan
-    epochs = values.index.to_numpy()
-    spacing = np.diff(epochs).max()
-    after = values[(epochs % spacing == 0) & (epochs >= memorised) & (epochs > 0)]
+    grid = equally_spaced(values)
+    after = grid[grid.index >= memorised]
     quarter = len(after) // 4
     if not quarter:
         return np.nan, np.nan
@@ -158,3 +157,11 @@ def best_epoch(others: Sequence[pd.Series], epochs: np.ndarray) -> np.ndarray:
     # A mean over only some seeds would prefer the epochs that the better ones reached.
     mean = pd.concat(evaluated, axis=1).mean(axis=1, skipna=False).round(12).dropna()
     return mean.index[mean == mean.max()].to_numpy()[:1]
+
+
+def equally_spaced(values: pd.Series) -> pd.Series:
+    """The equally spaced evaluations among those of a curve, indexed by ascending epoch; epoch 0 is none of them."""
+    if len(values) < 2:
+        return values[values.index > 0]
+    epochs = values.index.to_numpy()
+    return values[(epochs % np.diff(epochs).max() == 0) & (epochs > 0)]

@@ -114,7 +114,7 @@ def summarise_verdicts(
     )
     frames = [
         *_judge("steering", _steered(steering), ("flip_fraction", "auroc_drop"), _STEERING),
-        *_judge("steering", _monotone(steering), ("monotone",), _STEERING),
+        *_judge("steering", monotone_responses(steering), ("monotone",), _STEERING),
         *_judge("subspace", _ablated(subspace), _DAMAGE, _SUBSPACE),
         *_judge("neurons", _silenced(neurons), _DAMAGE, _NEURONS),
     ]
@@ -169,8 +169,14 @@ def _steered(steering: pd.DataFrame) -> pd.DataFrame:
     return effects.assign(target=effects["direction"], auroc_drop=drop)
 
 
-def _monotone(steering: pd.DataFrame) -> pd.DataFrame:
-    """|Spearman(alpha, accuracy)| of the directions that were steered by every alpha."""
+def monotone_responses(steering: pd.DataFrame) -> pd.DataFrame:
+    """|Spearman(alpha, accuracy)|, the column `monotone`, of the directions that were steered by every alpha.
+
+    One row a run, checkpoint, stage, split, direction and repeat; missing where the hospital direction is undefined.
+
+    Args:
+        steering: rows of the study table, with the column `checkpoint`.
+    """
     undefined = (steering["direction"] == "hospital") & (steering["cosine"] < UNDEFINED_COSINE)
     case = [*RUN, "epoch", "checkpoint", "stage", "split", "direction", "repeat", "undefined"]
     curves = steering.assign(undefined=undefined).set_index([*case, "alpha"])["accuracy"].unstack("alpha").dropna()

@@ -76,7 +76,7 @@ class Source:
     """What it holds."""
 
     matches_official: bool
-    """Whether the counts are those of release 1.0; always so after a download."""
+    """Whether counts and patch size are those of release 1.0; always so after a download."""
 
     official: dict[str, dict[str, int]] = field(default_factory=lambda: OFFICIAL)
     """Those counts."""
@@ -128,7 +128,7 @@ def fetch(settings: Camelyon17Settings, *, destination: Path, local_root: Path |
 def _inspected(name: str, origin: str, root: Path, size: int | None = None) -> Source:
     census = inspect(root, size)
     hospitals = {key: sum(census.hospitals.get(one, 0) for one in key.split("+")) for key in OFFICIAL["hospitals"]}
-    matches = {"splits": census.splits, "hospitals": hospitals} == OFFICIAL
+    matches = {"splits": census.splits, "hospitals": hospitals} == OFFICIAL and census.image_size == IMAGE_SIZE
     return Source(name, origin, str(root), census, matches)
 
 
