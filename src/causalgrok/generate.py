@@ -29,7 +29,7 @@ ENVIRONMENTS = {
     "erasing": ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "scipy"),
     "analysis": (
         *("matplotlib", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "seaborn"),
-        "torchstain",
+        *("statsmodels", "torchstain"),
     ),
     "report": ("numpy", "pandas", "pydantic", "pyyaml", "safetensors", "scipy", "snakemake"),
 }

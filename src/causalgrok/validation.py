@@ -8,7 +8,9 @@ import yaml
 from pydantic import ValidationError
 
 from causalgrok.availability import check_pool_gives
-from causalgrok.config import Config, Run, nearest, places, problems
+from causalgrok.compatibility import misfits
+from causalgrok.config import FAMILIES, Config, Run, nearest, places, problems
+from causalgrok.data import registry
 from causalgrok.data.wilds_layout import check_local_root
 
 _NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
@@ -35,9 +37,9 @@ def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        found = [(_key_path(raw, e["loc"]), _explain(raw, e)) for e in error.errors()]
+        found = [(_key_path(raw, e), _explain(raw, e)) for e in error.errors()]
     else:
-        found = list(problems(config)) + list(_data_root_problems(config))
+        found = [*problems(config), *misfits(config), *_data_root_problems(config)]
         if not found:
             return config
     raise _error(found, files)
@@ -93,11 +95,12 @@ def _dotted(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") or "top level"
 
 
-def _key_path(raw: object, location: tuple) -> KeyPath:
+def _key_path(raw: object, error: dict) -> KeyPath:
     """pydantic's location without the tags of unions, which are no keys."""
     path: list[str | int] = []
-    for i, part in enumerate(location):
-        if part == "[key]" or (isinstance(raw, dict) and part not in raw and i < len(location) - 1):
+    for i, part in enumerate(error["loc"]):
+        missing = error["type"] == "missing" and i == len(error["loc"]) - 1
+        if part == "[key]" or part in FAMILIES or (isinstance(raw, dict) and part not in raw and not missing):
             continue
         path.append(part)
         raw = _child(raw, part)
@@ -119,6 +122,9 @@ def _explain(raw: object, error: dict) -> str:
         return f"{error['input']!r}: should be a mapping of keys to values"
     if error["loc"][-1] == "[key]":
         return f"{error['input']!r}: names are lower-case letters, digits and underscores, a letter first"
+    if kind == "union_tag_invalid" and error["loc"][-1] == "source":
+        known = [*registry.MODULES, *re.findall(r"\w+", context["expected_tags"])]
+        return f"kind {context['tag']!r} is unknown: {nearest(context['tag'], known)}"
     if kind == "extra_forbidden":
         return f"unknown key; {nearest(str(error['loc'][-1]), _siblings(error['loc']))}"
     value = repr(error["input"])
@@ -144,6 +150,8 @@ def _siblings(location: tuple) -> list[str]:
             node = node.get("items", {})
         elif "patternProperties" in node:
             node = next(iter(node["patternProperties"].values()))
+        elif part in FAMILIES:
+            node = {"$ref": f"#/$defs/{part}"}
         elif "discriminator" in node:
             node = {"$ref": node["discriminator"]["mapping"][part]}
     return list(_resolve(node, schema).get("properties", {}))

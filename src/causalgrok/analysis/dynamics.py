@@ -17,7 +17,8 @@ MEMORISED = 0.99
 def summarise_outcomes(metrics: pd.DataFrame) -> pd.DataFrame:
     """One row of the table `outcomes` for each run of a study's table `metrics`.
 
-    What a split is needed for is missing where a run was not evaluated on it: somebody else's networks have no train.
+    Tasks without hospitals are judged on their split `test`, the others on `ood_test`. What a split is needed for is
+    missing where a run was not evaluated on it: somebody else's networks have no train.
     """
     rows = [
         dict(zip(RUN, run, strict=True)) | _outcome(evaluations)
@@ -27,7 +28,8 @@ def summarise_outcomes(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def _outcome(evaluations: pd.DataFrame) -> dict[str, float]:
-    train, test, other = (_curves(evaluations, split) for split in ("train", "ood_test", "ood_val"))
+    splits = ("train", judged_split(evaluations), "ood_val")
+    train, test, other = (_curves(evaluations, split) for split in splits)
     memorised = memorised_epoch(train["accuracy"])
     early, late = early_and_late(test["accuracy"], memorised)
     outcome = {
@@ -47,6 +49,11 @@ def _outcome(evaluations: pd.DataFrame) -> dict[str, float]:
             "final_accuracy": test["accuracy"].iloc[-1],
         }
     return outcome | ({"final_accuracy_ood_val": other["accuracy"].iloc[-1]} if len(other) else {})
+
+
+def judged_split(evaluations: pd.DataFrame) -> str:
+    """The split that a run's generalisation is judged on: `ood_test`, or `test` in a task without hospitals."""
+    return "ood_test" if "ood_test" in set(evaluations["split"]) else "test"
 
 
 def _curves(evaluations: pd.DataFrame, split: str) -> pd.DataFrame:
