@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from causalgrok.config import Dataset
+from causalgrok.config import HospitalDataset, PlainDataset
 from causalgrok.data import camelyon17, tissue
 from causalgrok.data.subsets import check_pool, choose_rows
 from causalgrok.data.wilds_layout import FOLDER, METADATA, check_local_root, split_names
@@ -36,7 +36,9 @@ def quick_metadata(source: tissue.TissueSettings, data_root: str | None) -> pd.D
     )
 
 
-def check_pool_gives(dataset: Dataset, data_root: str | None, n: int, correlation: float) -> None:
+def check_pool_gives(
+    dataset: HospitalDataset | PlainDataset, data_root: str | None, n: int, correlation: float
+) -> None:
     """Refuse a subset that a dataset cannot give; before a download, only its official size is known.
 
     Args:
@@ -46,8 +48,11 @@ def check_pool_gives(dataset: Dataset, data_root: str | None, n: int, correlatio
         correlation: its label-hospital correlation.
 
     Raises:
-        ValueError: names the n, the cell of hospital and label, what it needs and what the pool has.
+        ValueError: names the n, and of hospitals the cell of hospital and label, what it needs and what the pool has.
     """
+    if not dataset.has_hospitals:
+        dataset.source.check_size(n)
+        return
     available = _pool(dataset.model_dump_json(), data_root)
     if available is None:
         limit = camelyon17.OFFICIAL["splits"]["train"] - dataset.probe_images
@@ -61,7 +66,7 @@ def check_pool_gives(dataset: Dataset, data_root: str | None, n: int, correlatio
 @functools.cache
 def _pool(dataset_json: str, data_root: str | None) -> dict[tuple[int, int], int] | None:
     """(hospital, label) -> patches that subsets may be drawn from, of a dataset's settings in JSON."""
-    dataset = Dataset.model_validate_json(dataset_json)
+    dataset = HospitalDataset.model_validate_json(dataset_json)
     metadata = quick_metadata(dataset.source, data_root)
     if metadata is None:
         return None

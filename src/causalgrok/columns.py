@@ -14,7 +14,10 @@ RUN = {
 
 _EPOCH = {"epoch": "epochs trained; 0 is the initialisation"}
 _STEP = {"step": "optimiser steps taken"}
-_SPLIT = {"split": "train, id_val, ood_val, ood_test, or probe for the pool that probes are fitted on"}
+_SPLIT = {
+    "split": "train, id_val, ood_val, ood_test, or probe for the pool that probes are fitted on; train and test where "
+    "there are no hospitals"
+}
 _SCORES = {
     "accuracy": "fraction of examples classified correctly",
     "auroc": "area under the ROC curve; macro one-vs-rest for more than two classes",
@@ -47,7 +50,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "dynamics": _EPOCH
     | _STEP
     | {
-        "group": "convolution, normalisation, head, hidden or total",
+        "group": "convolution, normalisation, embedding, head, hidden or total",
         "scale_invariant": "whether scaling the group's weights leaves the function unchanged",
         "parameters": "number of parameters in the group",
         "weight_norm": "L2 norm of the group's parameters",
@@ -171,6 +174,39 @@ COLUMNS: dict[str, dict[str, str]] = {
         "effective_rank": "exponential of the entropy of the normalised singular values (Roy & Vetterli 2007), centred",
         "participation_ratio": "(sum of eigenvalues)^2 / sum of squared eigenvalues of the feature covariance",
         "feature_norm": "mean L2 norm of the pooled features",
+    },
+    "ungrokking": {
+        "parent_task": "task of the run that this one continues from its final checkpoint",
+        "parent_recipe": "its recipe",
+        "parent_n": "its number of training examples, of which this run's are a part",
+        "parent_label": "what became of it by the grokking detector",
+        "exposure": "learning rate * weight decay * steps of this run: several times 1 is what an equilibrium needs",
+        "start_accuracy": "test accuracy at the start: the parent's at its end",
+        "end_accuracy": "mean test accuracy over the final plateau",
+        "end_error": "its standard error, corrected for autocorrelation",
+        "drift": "mean over the plateau's second half minus its first: far from 0 if the run had not settled",
+        "train_end": "mean train accuracy over the final plateau",
+        "fall": "start_accuracy minus end_accuracy",
+        "share_kept": "(end_accuracy - chance) / (start_accuracy - chance)",
+        "label": "ungrokked (fell, and still fits its training examples), kept, collapsed (fits them no longer) or "
+        "not_grokked (the parent had not grokked: the protocol does not apply)",
+    },
+    "ungrokking_contrasts": {
+        "task": RUN["task"],
+        "n": RUN["n"],
+        "recipe_a": "one recipe",
+        "recipe_b": "the other; runs are paired by seed",
+        "pairs": "number of seeds, those whose parent had grokked",
+        "end_a": "mean end_accuracy under recipe_a",
+        "end_b": "mean end_accuracy under recipe_b",
+        "difference": "mean of end_accuracy under recipe_a minus recipe_b",
+        "low": "lower end of its 95 % t interval over pairs",
+        "high": "upper end of it",
+        "p": "two-sided exact paired permutation p of no difference",
+        "smallest_p": "the smallest p that this number of pairs can give",
+        "p_equivalence": "p of two one-sided paired t tests against the margin; missing without spread",
+        "margin": "largest difference that would not matter",
+        "verdict": "different (p at or below .05), equivalent (p_equivalence at or below .05) or inconclusive",
     },
     "outcomes": {
         "label": "grokked, semi_grokked, peak_decline, plateau or never_memorised, by the detector's thresholds (table "
@@ -487,6 +523,14 @@ RUN_TABLES = (
 )
 """The tables that one run has, in the order of the pipeline."""
 
+HOSPITAL_TABLES = frozenset(
+    {
+        *("counterfactual", "renormalisation", "probing", "subspace", "erasure", "concentration", "steering"),
+        "neurons",
+    }
+)
+"""Those that ask about hospitals: runs of tasks without hospitals do not have them."""
+
 STUDY_TABLES = {
     "outcomes": ("metrics",),
     "sensitivity": ("metrics",),
@@ -503,6 +547,9 @@ FACTORIAL_INPUTS = ("outcomes", "dynamics", "geometry", "concentration", "counte
 
 STOPPING_INPUTS = ("metrics", "dynamics", "geometry")
 """Tables that the table `stopping` is made from."""
+
+UNGROKKING_TABLES = ("ungrokking", "ungrokking_contrasts")
+"""Tables of a study that continues grokked runs on fewer examples."""
 
 PLANTED_TABLES = ("validation", "recovery")
 """Tables of a study that validates the probes on planted truth."""

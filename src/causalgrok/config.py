@@ -5,17 +5,31 @@ uses is handed to it, so that a new key here reruns nothing.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
-from causalgrok.analysis.settings import ComparisonSettings, CriticalSizeSettings, DetectorSettings, StoppingSettings
-from causalgrok.columns import CALIBRATION_TABLES, PLANTED_TABLES, RUN_TABLES, STOPPING_INPUTS, with_derived
-from causalgrok.data import camelyon17
+from causalgrok.analysis.settings import (
+    ComparisonSettings,
+    CriticalSizeSettings,
+    DetectorSettings,
+    StoppingSettings,
+    UngrokkingSettings,
+)
+from causalgrok.columns import (
+    CALIBRATION_TABLES,
+    PLANTED_TABLES,
+    RUN_TABLES,
+    STOPPING_INPUTS,
+    UNGROKKING_TABLES,
+    with_derived,
+)
+from causalgrok.data import camelyon17, registry
 from causalgrok.data.camelyon17 import Camelyon17Settings
+from causalgrok.data.modular import ModularSettings
 from causalgrok.data.tissue import TissueSettings
 from causalgrok.interventions.settings import Measurement
-from causalgrok.models.settings import Model
+from causalgrok.models.settings import Inputs, Model
 from causalgrok.plotting import FIGURES
 from causalgrok.settings import Integer, Number, Settings
 from causalgrok.training.recipe import Recipe
@@ -43,8 +57,13 @@ class Run(NamedTuple):
         return RUN_FOLDER.format(**self._asdict())
 
 
-class Dataset(Settings):
-    """A source of patches, and how it is cut and packed."""
+class HospitalDataset(Settings):
+    """A source of patches from hospitals, and how it is cut and packed."""
+
+    has_hospitals: ClassVar[bool] = True
+    holds: ClassVar[str] = "images"
+    classes: ClassVar[int] = 2
+    inputs: ClassVar[Inputs | None] = None
 
     source: Annotated[TissueSettings | Camelyon17Settings, Field(discriminator="kind")]
     """Where the patches come from: `tissue` generates them, `camelyon17` finds or downloads them."""
@@ -87,6 +106,60 @@ class Dataset(Settings):
         return camelyon17.IMAGE_SIZE if self.source.kind == "camelyon17" else self.source.image_size
 
 
+class PlainDataset(Settings):
+    """A source of examples without hospitals: what training leaves over is the split `test`."""
+
+    has_hospitals: ClassVar[bool] = False
+
+    source: ModularSettings
+    """What the examples are: `modular` is arithmetic on all pairs of numbers. A union by `kind` once there are two."""
+
+    @property
+    def holds(self) -> str:
+        """What an example is."""
+        return self.source.holds
+
+    @property
+    def classes(self) -> int:
+        """Number of labels."""
+        return self.source.classes
+
+    @property
+    def inputs(self) -> Inputs:
+        """What an example looks like."""
+        return Inputs(kind="tokens", length=self.source.length, tokens=self.source.tokens)
+
+
+FAMILIES = (HospitalDataset.__name__, PlainDataset.__name__)
+"""Names of the families of datasets, which are the union's tags."""
+
+
+def _family(dataset: object) -> str:
+    """A dataset's family, checked or not: by its source's kind; with nothing but a source it can be no other."""
+    source = dataset.get("source") if isinstance(dataset, dict) else getattr(dataset, "source", None)
+    kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
+    return FAMILIES[kind in registry.MODULES or (isinstance(dataset, dict) and set(dataset) == {"source"})]
+
+
+Dataset = Annotated[
+    Annotated[HospitalDataset, Tag(FAMILIES[0])] | Annotated[PlainDataset, Tag(FAMILIES[1])], Discriminator(_family)
+]
+"""Any dataset, told apart by its source's kind."""
+
+
+class Continuation(Settings):
+    """Which run a task's runs start from, instead of their initialisation: that of equal seed, at its last epoch."""
+
+    task: Name
+    """The task of that run, a key of `tasks`."""
+
+    recipe: Name | None = None
+    """Its recipe; empty: the run's own."""
+
+    n: Positive
+    """Its number of training examples; the run's own are the first of them."""
+
+
 class Task(Settings):
     """What is learned, by which network, for how long."""
 
@@ -98,6 +171,9 @@ class Task(Settings):
 
     model: Model
     """The network."""
+
+    continues: Continuation | None = None
+    """Train a finished run further, on fewer examples, with a new optimiser; empty: start from the initialisation."""
 
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
     """What is minimised: cross-entropy, or squared error to one-hot targets."""
@@ -111,7 +187,7 @@ class Task(Settings):
     threads: Positive = 1
     """CPU threads of a run, never clipped by --cores: another number rounds sums differently."""
 
-    measurement: Name
+    measurement: Name = "full"
     """A key of `measurements`."""
 
     detector: Name = "default"
@@ -190,6 +266,9 @@ class Study(Settings):
     calibration: Calibration | None = None
     """Count the errors of the tests and of the detector as well; empty: do not."""
 
+    ungrokking: UngrokkingSettings | None = None
+    """Judge the runs that continue others of the study by the ungrokking protocol; empty: do not."""
+
     figures: list[Literal[*FIGURES]] | None = None
     """What is drawn; empty: every figure that the tables allow."""
 
@@ -202,14 +281,14 @@ class Study(Settings):
             "stopping": self.stopping,
             **dict.fromkeys(PLANTED_TABLES, self.planted),
             **dict.fromkeys(CALIBRATION_TABLES, self.calibration),
+            **dict.fromkeys(UNGROKKING_TABLES, self.ungrokking),
         }
         of_runs = with_derived(self.tables) if self.runs else []
         return [*of_runs, *(table for table, wanted in asked.items() if wanted)]
 
-    @property
-    def drawn(self) -> list[str]:
-        """The figures of the study."""
-        return drawable(self.all_tables) if self.figures is None else self.figures
+    def drawn(self, *, hospitals: bool) -> list[str]:
+        """The figures of the study, `hospitals` saying whether any of its runs have some."""
+        return drawable(self.all_tables, hospitals=hospitals) if self.figures is None else self.figures
 
     def all_runs(self) -> list[Run]:
         """The study's runs, each once, in the order of the config."""
@@ -272,9 +351,24 @@ class Config(Settings):
     """Study name -> runs, tables and figures. Each name is a target."""
 
 
-def drawable(tables: list[str]) -> list[str]:
-    """The figures that can be drawn from these tables."""
-    return [name for name, figure in FIGURES.items() if set(figure.tables) <= set(tables)]
+def drawable(tables: list[str], *, hospitals: bool = True) -> list[str]:
+    """The figures that can be drawn from these tables, without those about hospitals if there are none."""
+    return [
+        name
+        for name, figure in FIGURES.items()
+        if set(figure.tables) <= set(tables) and (hospitals or not figure.hospitals)
+    ]
+
+
+def parent_of(config: Config, run: Run) -> Run | None:
+    """The run that a run continues; None if it starts from its initialisation."""
+    parent = config.tasks[run.task].continues
+    return parent and Run(parent.task, parent.recipe or run.recipe, parent.n, run.seed)
+
+
+def has_hospitals(config: Config, run: Run) -> bool:
+    """Whether a run's dataset has hospitals."""
+    return config.datasets[config.tasks[run.task].dataset].has_hospitals
 
 
 RESERVED = {
@@ -285,7 +379,7 @@ RESERVED = {
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
-    *("estimate_factorial", "fit_critical_size", "compare_stopping"),
+    *("estimate_factorial", "fit_critical_size", "compare_stopping", "draw_examples", "summarise_ungrokking"),
     *("test_claims", "present_claims"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
@@ -299,7 +393,7 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
         The key path and what is wrong there.
     """
     yield from _names(config)
-    for name, dataset in config.datasets.items():
+    for name, dataset in _with_hospitals(config):
         path = ("datasets", name)
         if dataset.ood_val_hospital == dataset.ood_test_hospital:
             yield (*path, "ood_test_hospital"), f"{dataset.ood_test_hospital} is the ood_val_hospital too; take another"
@@ -310,11 +404,13 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 (*path, "image_size"),
                 f"{dataset.image_size} is above the source's {dataset.native_size}; patches are never enlarged",
             )
-    downloads = [(name, d.source) for name, d in config.datasets.items() if d.source.kind == "camelyon17"]
+    downloads = [(name, d.source) for name, d in _with_hospitals(config) if d.source.kind == "camelyon17"]
     for name, source in downloads[1:]:
         if source != downloads[0][1]:
             yield ("datasets", name, "source"), f"differs from datasets.{downloads[0][0]}.source; downloads are shared"
     for name, task in config.tasks.items():
+        if not getattr(config.datasets.get(task.dataset), "has_hospitals", False):
+            continue
         counts = config.measurements[task.measurement].neuron_counts if task.measurement in config.measurements else []
         if counts and not any(0 < count < task.model.features for count in counts):
             yield (
@@ -343,6 +439,13 @@ def places(config: Config, run: Run) -> Iterator[tuple[str | int, ...]]:
         for i, runs in enumerate(study.runs):
             if runs.task == run.task and run.n in runs.n:
                 yield "studies", name, "runs", i, "n", runs.n.index(run.n)
+    for name, task in config.tasks.items():
+        if task.continues and (task.continues.task, task.continues.n) == (run.task, run.n):
+            yield "tasks", name, "continues", "n"
+
+
+def _with_hospitals(config: Config) -> list[tuple[str, HospitalDataset]]:
+    return [(name, dataset) for name, dataset in config.datasets.items() if dataset.has_hospitals]
 
 
 def _names(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -358,6 +461,10 @@ def _names(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield from unknown(("tasks", name, "dataset"), task.dataset, "datasets")
         yield from unknown(("tasks", name, "measurement"), task.measurement, "measurements")
         yield from unknown(("tasks", name, "detector"), task.detector, "detectors")
+        if task.continues:
+            yield from unknown(("tasks", name, "continues", "task"), task.continues.task, "tasks")
+            if task.continues.recipe:
+                yield from unknown(("tasks", name, "continues", "recipe"), task.continues.recipe, "recipes")
     yield from unknown(("detectors",), "default", "detectors")
     for kind in ("datasets", "studies", "tasks"):
         for name in getattr(config, kind):
@@ -389,7 +496,7 @@ def _batch_problem(config: Config, runs: RunSet, n: int) -> str | None:
     task = config.tasks.get(runs.task)
     for recipe in runs.recipes:
         batch = config.recipes[recipe].batch_size if recipe in config.recipes else None
-        if task and batch and task.model.norm == "batch" and (n % batch or batch) == 1:
+        if task and batch and task.model.batch_normalised and (n % batch or batch) == 1:
             return f"{n} leaves a last batch of 1 (recipe {recipe}, batch_size {batch}): batch normalisation needs 2"
     return None
 

@@ -33,7 +33,7 @@ ENVIRONMENTS = {
     "erasing": ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "scipy"),
     "analysis": (
         *("matplotlib", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "seaborn"),
-        "torchstain",
+        *("statsmodels", "torchstain"),
     ),
     "statistics": ("lifelines", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy", "statsmodels"),
     "report": ("numpy", "pandas", "pydantic", "pyyaml", "safetensors", "scipy", "snakemake"),

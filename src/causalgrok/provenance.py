@@ -16,9 +16,12 @@ from pathlib import Path
 
 PACKAGE = "causalgrok"
 SOURCE = Path(__file__).parent
-DECLARATIONS = frozenset({"causalgrok.columns", "causalgrok.models.registry", "causalgrok.models.settings"})
+DECLARATIONS = frozenset(
+    {"causalgrok.columns", "causalgrok.data.registry", "causalgrok.models.registry", "causalgrok.models.settings"}
+)
 """Modules that only declare or describe, so that a new line there reruns nothing: a network's settings reach a job
-through its params, and a table whose columns are not the declared ones is refused when it is written."""
+through its params, what registries name is hashed itself, and a table whose columns are not the declared ones is
+refused when it is written."""
 
 _STATED = ("numpy", "pandas", "pyarrow", "safetensors", "torch", "torchvision")
 """Packages that training computes with, and whose versions run.json states."""

@@ -21,11 +21,23 @@ def auroc(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     classes = logits.shape[-1]
     if classes == 2:
         return area_under_curve(logits[..., 1] - logits[..., 0], labels == 1)
-    areas = []
-    for label in range(classes):
-        others = np.delete(logits, label, axis=-1)
-        areas.append(area_under_curve(logits[..., label] - np.logaddexp.reduce(others, axis=-1), labels == label))
-    return np.mean(areas, axis=0)
+    odds = log_odds(logits)
+    return np.mean([area_under_curve(odds[..., label], labels == label) for label in range(classes)], axis=0)
+
+
+def log_odds(logits: np.ndarray) -> np.ndarray:
+    """``logit_c - log sum_{j != c} exp(logit_j)`` (..., classes) of logits (..., classes), three classes or more."""
+    highest = np.argmax(logits, axis=-1)[..., None]
+    top = np.take_along_axis(logits, highest, axis=-1)
+    # A certain network's odds lie in the classes below the highest: they are summed on their own, or would be lost.
+    rest = logits.copy()
+    np.put_along_axis(rest, highest, -np.inf, axis=-1)
+    second = rest.max(axis=-1, keepdims=True)
+    odds = top - second - np.log(np.exp(rest - second).sum(axis=-1, keepdims=True))
+    share = np.exp(rest - top)
+    others = logits - top - np.log1p(share.sum(axis=-1, keepdims=True) - share)
+    np.put_along_axis(others, highest, odds, axis=-1)
+    return others
 
 
 def margin(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -8,7 +8,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from causalgrok.availability import check_pool_gives
-from causalgrok.config import Config, Run, nearest, places, problems
+from causalgrok.compatibility import misfits
+from causalgrok.config import FAMILIES, Config, Run, nearest, places, problems
+from causalgrok.data import registry
 from causalgrok.data.wilds_layout import check_local_root
 from causalgrok.factorials import expand, factorial_problems
 
@@ -42,7 +44,7 @@ def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
     else:
         found = list(factorial_problems(config))
         config = expand(config)
-        found += [*problems(config), *_data_root_problems(config)]
+        found += [*problems(config), *misfits(config), *_data_root_problems(config)]
         if not found:
             return config
     raise located(found, files)
@@ -117,7 +119,7 @@ def _key_path(raw: object, error: dict) -> KeyPath:
     path: list[str | int] = []
     for i, part in enumerate(error["loc"]):
         missing = error["type"] == "missing" and i == len(error["loc"]) - 1
-        if part == "[key]" or (isinstance(raw, dict) and part not in raw and not missing):
+        if part == "[key]" or part in FAMILIES or (isinstance(raw, dict) and part not in raw and not missing):
             continue
         path.append(part)
         raw = _child(raw, part)
@@ -139,6 +141,9 @@ def _explain(error: dict, model: type[BaseModel]) -> str:
         return f"{error['input']!r}: should be a mapping of keys to values"
     if error["loc"][-1] == "[key]":
         return f"{error['input']!r}: names are lower-case letters, digits and underscores, a letter first"
+    if kind == "union_tag_invalid" and error["loc"][-1] == "source":
+        known = [*registry.MODULES, *re.findall(r"\w+", context["expected_tags"])]
+        return f"kind {context['tag']!r} is unknown: {nearest(context['tag'], known)}"
     if kind == "extra_forbidden":
         return f"unknown key; {nearest(str(error['loc'][-1]), _siblings(error['loc'], model))}"
     if kind == "union_tag_invalid":
@@ -168,6 +173,8 @@ def _siblings(location: tuple, model: type[BaseModel]) -> list[str]:
             node = node.get("items", {})
         elif "patternProperties" in node:
             node = next(iter(node["patternProperties"].values()))
+        elif part in FAMILIES:
+            node = {"$ref": f"#/$defs/{part}"}
         elif "discriminator" in node:
             node = {"$ref": node["discriminator"]["mapping"][part]}
     return list(_resolve(node, schema).get("properties", {}))

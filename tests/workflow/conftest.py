@@ -70,3 +70,12 @@ def finished(tmp_path_factory) -> Project:
     done = project.snakemake("tiny", "--cores", "2")
     assert done.returncode == 0, done.stdout
     return project
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory) -> Project:
+    """A copy in which the study `plain` of tasks without hospitals has been built with two cores."""
+    project = copy_project(tmp_path_factory.mktemp("plain"))
+    done = project.snakemake("plain", "--cores", "2", overlay=TINY.with_name("plain.yaml"))
+    assert done.returncode == 0, done.stdout
+    return project

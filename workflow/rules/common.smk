@@ -7,8 +7,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from causalgrok.claims_file import read_claims
-from causalgrok.columns import FACTORIAL_INPUTS, RUN_TABLES, STOPPING_INPUTS, STUDY_TABLES, with_derived
-from causalgrok.config import RUN_FOLDER, Run, drawable
+from causalgrok.columns import (
+    FACTORIAL_INPUTS,
+    HOSPITAL_TABLES,
+    RUN_TABLES,
+    STOPPING_INPUTS,
+    STUDY_TABLES,
+    with_derived,
+)
+from causalgrok.config import RUN_FOLDER, Run, drawable, has_hospitals, parent_of
+from causalgrok.data import registry
 from causalgrok.data.camelyon17 import remembered_root
 from causalgrok.data.splits import EVALUATION_SPLITS
 from causalgrok.devices import gpu_visible, resolve_device
@@ -81,7 +89,12 @@ def evaluation_splits(dataset):
     """The splits a dataset's networks are judged on; somebody else's images may lack some."""
     if dataset == INSPECT:
         return [split for split in inspection.splits if split in EVALUATION_SPLITS]
-    return list(EVALUATION_SPLITS)
+    return list(EVALUATION_SPLITS if settings.datasets[dataset].has_hospitals else registry.SPLITS[1:])
+
+
+def datasets_with_hospitals(wanted=True):
+    """A wildcard constraint: the datasets that have hospitals, or those that have none."""
+    return "|".join(name for name, dataset in settings.datasets.items() if dataset.has_hospitals == wanted) or "(?!)"
 
 
 def splits_of_dataset(wildcards):
@@ -106,6 +119,11 @@ def camelyon17_settings():
     """The sources of Camelyon17-WILDS, which all its datasets share."""
     sources = (dataset.source for dataset in settings.datasets.values() if dataset.source.kind == "camelyon17")
     return next((source.model_dump(mode="json") for source in sources), None)
+
+
+def examples_code(wildcards):
+    """The hash of the script that draws examples, and of the dataset it draws from."""
+    return code("draw_examples", registry.MODULES[settings.datasets[wildcards.dataset].source.kind])
 
 
 def generator_settings(wildcards):
@@ -143,16 +161,29 @@ def subset_of_run(wildcards):
         return [f"<data>/{INSPECT}/train.safetensors"] if "train" in inspection.splits else []
     refuse_impossible(run_of(wildcards))
     task = settings.tasks[wildcards.task]
+    if not settings.datasets[task.dataset].has_hospitals:
+        return f"<data>/{task.dataset}/examples/n{wildcards.n}/seed{wildcards.seed}/train.safetensors"
     folder = f"<data>/{task.dataset}/subsets/correlation{task.label_hospital_correlation + 0.0}"
     return f"{folder}/n{wildcards.n}/seed{wildcards.seed}.safetensors"
 
 
 def splits_of_run(wildcards):
     dataset = dataset_of(wildcards.task)
-    return [f"<data>/{dataset}/{split}.safetensors" for split in evaluation_splits(dataset)]
+    folder = f"<data>/{dataset}"
+    if dataset != INSPECT and not settings.datasets[dataset].has_hospitals:
+        folder = f"{folder}/examples/n{wildcards.n}/seed{wildcards.seed}"
+    return [f"{folder}/{split}.safetensors" for split in evaluation_splits(dataset)]
+
+
+def parent_of_run(wildcards):
+    """The checkpoints of the run that a run continues; nothing if it starts from its initialisation."""
+    parent = parent_of(settings, run_of(wildcards))
+    return f"<results>/runs/{parent.folder}/checkpoints" if parent else []
 
 
 def probe_pool_of_run(wildcards):
+    if wildcards.task != INSPECT and not has_hospitals(settings, run_of(wildcards)):
+        return []
     return f"<data>/{dataset_of(wildcards.task)}/probe.safetensors"
 
 
@@ -165,9 +196,11 @@ def training_settings(wildcards):
     if wildcards.task == INSPECT:
         return {"device": "auto", "threads": 1}
     run, task = run_of(wildcards), settings.tasks[wildcards.task]
+    dataset = settings.datasets[task.dataset]
     return Training(
         model=task.model,
-        classes=classes_of(run.task),
+        classes=dataset.classes,
+        inputs=dataset.inputs,
         loss=task.loss,
         recipe=settings.recipes[run.recipe],
         schedule=task.schedule,
@@ -213,7 +246,7 @@ def detector_of(task):
 
 
 def classes_of(task):
-    return inspection.classes if task == INSPECT else 2
+    return inspection.classes if task == INSPECT else settings.datasets[dataset_of(task)].classes
 
 
 def kept_epochs(wildcards):

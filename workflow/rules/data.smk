@@ -51,7 +51,7 @@ rule pack_splits:
     benchmark:
         "<benchmarks>/pack_splits/{dataset}.jsonl"
     wildcard_constraints:
-        dataset="|".join(settings.datasets),
+        dataset=datasets_with_hospitals(),
     conda:
         "../../envs/data.yaml"
     params:
@@ -74,7 +74,7 @@ rule draw_subset:
     benchmark:
         "<benchmarks>/draw_subset/{dataset}/correlation{correlation}/n{n}/seed{seed}.jsonl"
     wildcard_constraints:
-        dataset="|".join(settings.datasets),
+        dataset=datasets_with_hospitals(),
     conda:
         "../../envs/data.yaml"
     params:
@@ -82,3 +82,22 @@ rule draw_subset:
         code=code("draw_subset"),
     script:
         "../scripts/draw_subset.py"
+
+
+rule draw_examples:
+    """Which n examples does a seed train on, and which judge it? Draws from a dataset without hospitals."""
+    output:
+        expand("<data>/{{dataset}}/examples/n{{n}}/seed{{seed}}/{split}.safetensors", split=registry.SPLITS),
+    log:
+        "<logs>/draw_examples/{dataset}/n{n}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/draw_examples/{dataset}/n{n}/seed{seed}.jsonl"
+    wildcard_constraints:
+        dataset=datasets_with_hospitals(False),
+    conda:
+        "../../envs/data.yaml"
+    params:
+        source=generator_settings,
+        code=examples_code,
+    script:
+        "../scripts/draw_examples.py"

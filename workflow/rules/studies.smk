@@ -19,15 +19,28 @@ def tables_of(study):
 
 
 def figures_of(study):
-    return drawable(tables_of(study)) if study == INSPECT else settings.studies[study].drawn
+    if study == INSPECT:
+        return drawable(tables_of(study))
+    return settings.studies[study].drawn(hospitals=bool(about_hospitals(study)))
+
+
+def about_hospitals(study):
+    """The runs of a study whose data have hospitals."""
+    return [run for run in runs_of_study(study) if run.task == INSPECT or has_hospitals(settings, run)]
+
+
+def runs_with_table(wildcards):
+    """The runs of a study that have a table: what asks about hospitals is asked of those that have some."""
+    choose = about_hospitals if wildcards.table in HOSPITAL_TABLES else runs_of_study
+    return choose(wildcards.study)
 
 
 def run_tables(wildcards):
-    return [f"<results>/runs/{run.folder}/{wildcards.table}.parquet" for run in runs_of_study(wildcards.study)]
+    return [f"<results>/runs/{run.folder}/{wildcards.table}.parquet" for run in runs_with_table(wildcards)]
 
 
 def study_runs(wildcards):
-    return [list(run) for run in runs_of_study(wildcards.study)]
+    return [list(run) for run in runs_with_table(wildcards)]
 
 
 def recipes_of_study(wildcards):
@@ -42,7 +55,7 @@ def recipes_of_study(wildcards):
 
 def study_figures(study):
     """What the report shows: the page of claims, the patches of the study's datasets, and its figures as SVG."""
-    datasets = dict.fromkeys(dataset_of(run.task) for run in runs_of_study(study))
+    datasets = dict.fromkeys(dataset_of(run.task) for run in about_hospitals(study))
     patches = [f"<data>/{dataset}/patches.svg" for dataset in datasets]
     if "counterfactual" in tables_of(study):
         patches += [f"<data>/{dataset}/restaining.svg" for dataset in datasets]
@@ -70,8 +83,8 @@ def tables_of_claims(wildcards):
 
 
 def sources_of_study(wildcards):
-    """Where the patches of a study come from, and whether they are the official ones."""
-    datasets = sorted({dataset_of(run.task) for run in runs_of_study(wildcards.study)})
+    """Where the patches of a study come from, and whether they are the official ones; arithmetic comes from nowhere."""
+    datasets = sorted({dataset_of(run.task) for run in about_hospitals(wildcards.study)})
     sources = {name: source_of_dataset(SimpleNamespace(dataset=name)) for name in datasets}
     return list(dict.fromkeys(source.format(dataset=name) for name, source in sources.items()))
 
@@ -113,6 +126,22 @@ def stopping_settings(wildcards):
     return settings.studies[wildcards.study].stopping.model_dump(mode="json")
 
 
+def ungrokking_settings(wildcards):
+    """How a study's continued runs are judged, which runs they continue, and what chance and decay were theirs."""
+    study = settings.studies[wildcards.study]
+    continued = [
+        {
+            "run": list(run),
+            "parent": list(parent),
+            "chance": 1 / settings.datasets[dataset_of(run.task)].classes,
+            "decay": settings.recipes[run.recipe].exposure(1),
+        }
+        for run in study.all_runs()
+        if (parent := parent_of(settings, run))
+    ]
+    return {"protocol": study.ungrokking.model_dump(mode="json"), "continued": continued}
+
+
 def report_targets(wildcards, input):
     return list(input.figures)
 
@@ -122,13 +151,14 @@ def report_config(wildcards):
     if wildcards.study == INSPECT:
         chosen = {"checkpoints", "images", "held_out", "image_size", "measurement", "measurements", "detectors"}
         return settings.model_dump(mode="json", include=chosen)
-    runs = settings.studies[wildcards.study].runs
-    tasks = {part.task: settings.tasks[part.task] for part in runs}
+    runs = settings.studies[wildcards.study].all_runs()
+    runs += [parent for run in runs if (parent := parent_of(settings, run))]
+    tasks = {run.task: settings.tasks[run.task] for run in runs}
     chosen = {
         "studies": {wildcards.study},
         "comparisons": True,
         "tasks": set(tasks),
-        "recipes": {recipe for part in runs for recipe in part.recipes},
+        "recipes": {run.recipe for run in runs},
         "datasets": {task.dataset for task in tasks.values()},
         "measurements": {task.measurement for task in tasks.values()},
         "detectors": {task.detector for task in tasks.values()} | {"default"},

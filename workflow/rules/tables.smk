@@ -100,6 +100,27 @@ rule summarise_verdicts:
         "../scripts/summarise_verdicts.py"
 
 
+rule summarise_ungrokking:
+    """Did networks that had grokked fall back on fewer examples, and does where they end depend on the recipe?"""
+    input:
+        "<tables>/metrics.parquet",
+    output:
+        ungrokking="<tables>/ungrokking.parquet",
+        contrasts="<tables>/ungrokking_contrasts.parquet",
+    log:
+        "<logs>/summarise_ungrokking/{study}.log",
+    benchmark:
+        "<benchmarks>/summarise_ungrokking/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        ungrokking=ungrokking_settings,
+        code=code("summarise_ungrokking"),
+    script:
+        "../scripts/summarise_ungrokking.py"
+
+
 rule correlate_reliance:
     """Which probes measure how much a network relies on stain, and which do not?"""
     input:

@@ -6,6 +6,7 @@ rule train:
     input:
         subset=subset_of_run,
         splits=splits_of_run,
+        parent=parent_of_run,
     output:
         metrics="<results>/runs/{task}/{recipe}/n{n}/seed{seed}/metrics.parquet",
         dynamics="<results>/runs/{task}/{recipe}/n{n}/seed{seed}/dynamics.parquet",

@@ -12,7 +12,8 @@ with logged(snakemake.log[0]):
     from causalgrok.training.checkpoints import all_checkpoints
 
     inputs = snakemake.input
-    splits = {Path(path).stem: Split.load(path) for path in [*inputs.splits, inputs.probe]}
+    paths = [*inputs.splits, *([inputs.probe] if inputs.probe else [])]
+    splits = {Path(path).stem: Split.load(path) for path in paths}
     subset = {"train": Split.load(inputs.subset)} if inputs.subset else {}
     model, device = open_run(snakemake.params.training, Path(inputs.checkpoints))
     arrays = extract_features(

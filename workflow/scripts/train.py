@@ -10,10 +10,11 @@ with logged(snakemake.log[0], append=True):
     die_with_parent()
 
     from causalgrok.data.splits import Split
+    from causalgrok.training.checkpoints import final_checkpoint
     from causalgrok.training.run import train_run
     from causalgrok.training.settings import Training
 
-    folder = Path(snakemake.output.provenance).parent
+    folder, parent = Path(snakemake.output.provenance).parent, snakemake.input.parent
     with only_one(folder):
         train_run(
             Split.load(snakemake.input.subset),
@@ -24,4 +25,5 @@ with logged(snakemake.log[0], append=True):
             code=snakemake.params.code,
             data=[snakemake.input.subset, *snakemake.input.splits],
             save_seconds=snakemake.resources.save_seconds,
+            start=final_checkpoint(Path(parent)) if parent else None,
         )

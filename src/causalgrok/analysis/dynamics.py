@@ -111,8 +111,13 @@ def curves(evaluations: pd.DataFrame, split: str) -> pd.DataFrame:
 
 def judged(evaluations: pd.DataFrame) -> pd.DataFrame:
     """A run's evaluations on the split that it is judged on; no rows if there is none."""
-    found = (curves(evaluations, split) for split in JUDGED)
-    return next((rows for rows in found if len(rows)), curves(evaluations, JUDGED[0]))
+    return curves(evaluations, judged_split(evaluations))
+
+
+def judged_split(evaluations: pd.DataFrame) -> str:
+    """The split that a run, or a task's runs, are judged on: `test` for tasks without hospitals."""
+    splits = set(evaluations["split"])
+    return next((split for split in JUDGED if split in splits), JUDGED[0])
 
 
 def memorised_epoch(accuracy: pd.Series) -> float:

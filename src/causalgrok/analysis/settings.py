@@ -11,6 +11,16 @@ from causalgrok.settings import Integer, Number, Settings
 _Share = Annotated[Number, Field(gt=0, lt=1)]
 
 
+class UngrokkingSettings(Settings):
+    """How networks that grokked and were trained further on fewer examples are judged; fixed before looking."""
+
+    fall: _Share = 0.1
+    """Least fall of test accuracy, from the start of the continued run to its final plateau, that is ungrokking."""
+
+    margin: _Share = 0.1
+    """Largest difference of final test accuracy between recipes that would not matter: below it they are equivalent."""
+
+
 class DetectorSettings(Settings):
     """Thresholds of the grokking detector: fixed before looking, printed with every result."""
 

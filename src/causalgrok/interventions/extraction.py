@@ -56,7 +56,8 @@ def extract_features(
             continue
         arrays |= features
         arrays[f"{epoch}/head.weight"] = model.fc.weight.cpu().numpy().copy()
-        arrays[f"{epoch}/head.bias"] = model.fc.bias.cpu().numpy().copy()
+        bias = model.fc.bias if model.fc.bias is not None else torch.zeros(len(model.fc.weight))
+        arrays[f"{epoch}/head.bias"] = bias.cpu().numpy().copy()
         epochs.append(epoch)
         print(f"epoch {epoch}", flush=True)
     return arrays | {"epochs": np.array(epochs)}

@@ -21,6 +21,9 @@ STAGES = ("stem", "layer1", "layer2", "layer3", "layer4", "pooled")
 SPLITS = ("train", "id_val", "ood_val", "ood_test")
 """Splits on which the effect of an intervention is measured."""
 
+TEST = "test"
+"""The held-out split of a task without hospitals."""
+
 PROBE = "probe"
 """The pool of train-hospital patches outside every subset, on which probes are fitted."""
 
@@ -48,12 +51,12 @@ class Features:
     """Reads one array by its name, for instance ``file.get_tensor`` or ``dictionary.__getitem__``."""
 
     splits: tuple[str, ...] = SPLITS
-    """The splits of `SPLITS` that there are: somebody else's networks may come without some of them."""
+    """Those of `SPLITS` and `TEST` that there are: somebody else's networks may come without some of them."""
 
     @classmethod
     def of(cls, get: Callable[[str], np.ndarray], names: Collection[str]) -> "Features":
         """A view of the arrays that `get` reads, of which `names` exist."""
-        return cls(get, tuple(split for split in SPLITS if f"{split}/labels" in names))
+        return cls(get, tuple(split for split in (*SPLITS, TEST) if f"{split}/labels" in names))
 
     @property
     def epochs(self) -> list[int]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
-from causalgrok.models.settings import ResNet18
+from causalgrok.models.settings import Inputs, ResNet18
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -93,6 +93,6 @@ def _no_norm(channels: int) -> nn.Identity:
     return nn.Identity()
 
 
-def build(settings: ResNet18, *, classes: int) -> ResNet:
+def build(settings: ResNet18, *, classes: int, inputs: Inputs | None = None) -> ResNet:
     """Build the network; see `causalgrok.models.registry.build_model`."""
     return ResNet(classes=classes, width=settings.width, norm=settings.norm, zero_init_last=settings.zero_init_last)

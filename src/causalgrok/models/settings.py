@@ -1,13 +1,45 @@
 """Which network a task trains; free of torch, so that planning a study stays fast."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from causalgrok.settings import Boolean, Integer, Settings
 
+_Positive = Annotated[Integer, Field(ge=1)]
 
-class ResNet18(Settings):
+
+class Inputs(Settings):
+    """What one example looks like, for networks whose layers depend on it."""
+
+    kind: Literal["tokens"]
+    """Integer tokens."""
+
+    length: _Positive
+    """Tokens of an example."""
+
+    tokens: _Positive
+    """Number of different tokens, 0 to tokens - 1."""
+
+
+class Network(Settings):
+    """What every network's settings say of it."""
+
+    reads: ClassVar[str] = "images"
+    """What its inputs are: images, or tokens."""
+
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features, which the head reads."""
+        raise NotImplementedError
+
+    @property
+    def batch_normalised(self) -> bool:
+        """Whether it normalises over a batch, which then needs two examples."""
+        return False
+
+
+class ResNet18(Network):
     """ResNet-18 from scratch (He et al. 2016): torchvision's, with a width and a choice of normalisation."""
 
     name: Literal["resnet18"] = "resnet18"
@@ -26,6 +58,66 @@ class ResNet18(Settings):
     def features(self) -> int:
         """Channels of the pooled features."""
         return 8 * self.width
+
+    @property
+    def batch_normalised(self) -> bool:
+        """Whether it normalises over a batch, which then needs two examples."""
+        return self.norm == "batch"
+
+
+class Transformer(Network):
+    """A decoder-only transformer that reads tokens and answers at an added last one (Power et al. 2022)."""
+
+    name: Literal["transformer"]
+    """Which network."""
+
+    reads: ClassVar[str] = "tokens"
+
+    layers: _Positive = 1
+    """Blocks of attention and MLP: 1 in Nanda et al. (2023), 2 in Power et al. (2022)."""
+
+    width: _Positive = 128
+    """Dimensions of the residual stream."""
+
+    heads: _Positive = 4
+    """Attention heads, each of width / heads dimensions."""
+
+    hidden: _Positive = 512
+    """Units of each block's MLP, ReLU."""
+
+    layer_norm: Boolean = False
+    """Layer normalisation after each residual sum, as in Power et al.; without it the network is Nanda et al.'s."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> "Transformer":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        return self
+
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features: the residual stream at the last token."""
+        return self.width
+
+
+class EmbeddingMLP(Network):
+    """One hidden layer on the embeddings of all tokens side by side: the smallest network that groks arithmetic."""
+
+    name: Literal["embedding_mlp"]
+    """Which network."""
+
+    reads: ClassVar[str] = "tokens"
+
+    embedding: _Positive = 128
+    """Dimensions of a token's embedding, shared by all positions."""
+
+    hidden: _Positive = 128
+    """Units of the hidden layer, ReLU."""
+
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features: the hidden layer."""
+        return self.hidden
 
 
 class OpenedResNet(Settings):
@@ -50,5 +142,5 @@ class OpenedResNet(Settings):
         return f"ResNet-{self.depth}{width} with {self.classes} classes"
 
 
-Model = ResNet18
-"""Any network: a union, told apart by `name`, as soon as there is a second."""
+Model = Annotated[ResNet18 | Transformer | EmbeddingMLP, Field(discriminator="name")]
+"""Any network, told apart by `name`."""

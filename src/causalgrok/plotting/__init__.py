@@ -35,6 +35,9 @@ class FigureSpec:
     title: str
     """What it shows, in a few words."""
 
+    hospitals: bool = False
+    """Whether it is about held-out hospitals, though its tables are not; a study without them leaves it out."""
+
     @property
     def caption(self) -> str:
         """The caption's file, relative to the repository."""
@@ -45,8 +48,11 @@ FIGURES: dict[str, FigureSpec] = {
     spec.name: spec
     for spec in (
         FigureSpec("trajectories", "trajectories", ("metrics",), "Training", "OOD accuracy over training"),
-        FigureSpec("peak_accuracy", "peak_accuracy", ("outcomes",), "Training", "Peak OOD accuracy against n"),
-        FigureSpec("domain_gap", "domain_gap", ("metrics",), "Training", "Accuracy at seen and unseen hospitals"),
+        FigureSpec("peak_accuracy", "peak_accuracy", ("outcomes",), "Training", "Peak OOD accuracy against n", True),
+        FigureSpec("domain_gap", "domain_gap", ("metrics",), "Training", "Accuracy at seen and unseen hospitals", True),
+        FigureSpec(
+            "ungrokking", "ungrokking", ("ungrokking",), "Training", "Test accuracy after training on fewer examples"
+        ),
         FigureSpec("weight_norm", "weight_norm", ("dynamics",), "Training", "Weight norm over training"),
         FigureSpec("norm_growth", "mechanism", ("dynamics", "mechanism"), "Mechanism", "Norms against noise and decay"),
         FigureSpec("angle_per_step", "mechanism", ("dynamics", "mechanism"), "Mechanism", "Angle of a step"),

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from causalgrok.plotting import style
 
-GROUPS = ("total", "convolution", "normalisation", "hidden", "head")
+GROUPS = ("total", "convolution", "normalisation", "embedding", "hidden", "head")
 """Parameter groups in the order of the panels."""
 
 

@@ -43,6 +43,18 @@ def all_checkpoints(folder: Path) -> Iterator[tuple[int, dict[str, Tensor]]]:
     return ((epoch, load_checkpoint(folder / f"epoch{epoch}.safetensors")) for epoch in epochs)
 
 
+def final_checkpoint(folder: Path) -> Path:
+    """The file of a run's last checkpoint.
+
+    Raises:
+        ValueError: the folder holds none.
+    """
+    epochs = [int(path.stem.removeprefix("epoch")) for path in folder.glob("epoch*.safetensors")]
+    if not epochs:
+        raise ValueError(f"{folder} holds no checkpoint to continue from; make it again with: rm -r {folder}")
+    return folder / f"epoch{max(epochs)}.safetensors"
+
+
 class ResumeState:
     """The latest state of an unfinished run and the checkpoints it has written so far."""
 

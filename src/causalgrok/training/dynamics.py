@@ -1,8 +1,8 @@
 """Weights over training, by group: norms, the angle a step turns them by, and what pushes their norm.
 
-Groups are convolution, normalisation, head (the last linear layer), hidden (other linear layers) and total. The angle
-is 2 asin(|u - v| / 2) of the unit vectors u, v before and after a step, in float64: the arc cosine of their inner
-product would lose every angle below 1e-4. Buffers are no parameters and count nowhere.
+Groups are convolution, normalisation, embedding, head (the last linear layer), hidden (other linear layers) and total.
+The angle is 2 asin(|u - v| / 2) of the unit vectors u, v before and after a step, in float64: the arc cosine of their
+inner product would lose every angle below 1e-4. Buffers are no parameters and count nowhere.
 
 With w the weights before the step, g their raw gradient and m Grokfast's moving average:
 
@@ -111,6 +111,7 @@ def _parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     kinds = (
         ("convolution", lambda m: isinstance(m, nn.Conv2d)),
         ("normalisation", lambda m: isinstance(m, nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm)),
+        ("embedding", lambda m: isinstance(m, nn.Embedding)),
         ("head", lambda m: linear and m is linear[-1]),
         ("hidden", lambda m: m in linear[:-1]),
     )

@@ -35,7 +35,7 @@ class Recipe(Settings):
     """AdamW's decay rates of the first and second moment."""
 
     init_scale: Annotated[Number, Field(gt=0)] = 1.0
-    """Factor on the initial weights of convolutions and linear layers."""
+    """Factor on the initial weights of convolutions, linear layers and embeddings."""
 
     grokfast: GrokfastEma | None = None
     """Gradient filter between backward and step; empty is off."""

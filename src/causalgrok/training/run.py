@@ -13,7 +13,7 @@ from causalgrok.devices import resolve_device
 from causalgrok.files import sha256, write_bytes
 from causalgrok.provenance import environment, settings_hash
 from causalgrok.tables import write_table
-from causalgrok.training.checkpoints import ResumeState
+from causalgrok.training.checkpoints import ResumeState, load_checkpoint
 from causalgrok.training.settings import Training
 from causalgrok.training.trainer import Trainer
 
@@ -28,6 +28,7 @@ def train_run(
     code: str,
     data: Sequence[str],
     save_seconds: float = 60,
+    start: Path | None = None,
 ) -> None:
     """Train a run and write metrics.parquet, dynamics.parquet, checkpoints/ and run.json into its folder.
 
@@ -40,6 +41,7 @@ def train_run(
         code: the hash of the code that trains it.
         data: the files that subset and evaluation were read from.
         save_seconds: time between saves of the state that a killed run resumes from.
+        start: the checkpoint of another run that this one continues from; its hash stands among the data's.
 
     Raises:
         ValueError: a GPU is asked for and there is none.
@@ -55,7 +57,7 @@ def train_run(
         "config_hash": settings_hash(settings.model_dump(mode="json")),
         "code_hash": code,
         "device": device,
-        "data": {path: sha256(path) for path in data},
+        "data": {str(path): sha256(path) for path in [*data, *([start] if start else [])]},
     }
     resume = ResumeState(folder, settings_hash(provenance))
     trainer = Trainer(
@@ -65,6 +67,7 @@ def train_run(
         resume=resume,
         save_seconds=save_seconds,
         report=lambda line: print(f"{name}  {line}", flush=True),
+        start=load_checkpoint(start) if start else None,
     )
     metrics, dynamics = trainer.run()
     write_table(pd.DataFrame(metrics), folder / "metrics.parquet", "metrics")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from causalgrok.models.settings import Model
+from causalgrok.models.settings import Inputs, Model
 from causalgrok.settings import Integer, Settings
 from causalgrok.training.recipe import Recipe
 from causalgrok.training.schedule import Schedule
@@ -18,6 +18,9 @@ class Training(Settings):
 
     classes: Annotated[Integer, Field(ge=2)]
     """Number of classes."""
+
+    inputs: Inputs | None = None
+    """What an example looks like, where the network depends on it; empty: images."""
 
     loss: Literal["cross_entropy", "mse"]
     """Cross-entropy, or the mean squared error to one-hot targets."""

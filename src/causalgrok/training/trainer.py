@@ -1,7 +1,7 @@
 """The training loop: one run from initialisation to its last epoch, evaluated and checkpointed on schedule.
 
-The training images live on the device as uint8 and are normalised there, batch by batch. Runs of equal seed share
-initialisation and order across recipes. All arithmetic is float32; a run gives the same bits on the same machine
+The training examples live on the device, images as uint8, and are prepared there, batch by batch. Runs of equal seed
+share initialisation and order across recipes. All arithmetic is float32; a run gives the same bits on the same machine
 whether it was interrupted or not, and whatever else runs beside it.
 """
 
@@ -37,6 +37,7 @@ class Trainer:
         resume: where checkpoints go, and the state that an earlier, killed attempt may have left.
         save_seconds: a killed run loses this much work, plus the epoch it was in.
         report: called with a line of progress at evaluations.
+        start: weights to start from, another run's; empty: the seed's initialisation.
     """
 
     def __init__(
@@ -48,12 +49,15 @@ class Trainer:
         resume: ResumeState,
         save_seconds: float = 60,
         report: Callable[[str], None] = print,
+        start: dict[str, Tensor] | None = None,
     ):
         make_deterministic(settings)
         recipe = settings.recipe
         self.settings, self.resume, self.save_seconds, self.report = settings, resume, save_seconds, report
         self.device = torch.device(resolve_device(settings.device))
         self.model = initialise(settings).to(self.device)
+        if start is not None:
+            self.model.load_state_dict(start)
         self.parameters = list(self.model.parameters())
         self.optimiser = torch.optim.AdamW(
             self.parameters, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay, foreach=True
@@ -149,7 +153,7 @@ def initialise(settings: Training) -> nn.Module:
     """The network at epoch 0, on the CPU: the seed's draw, scaled as the recipe says."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(settings.seed, "initialisation"))
-        model = build_model(settings.model, classes=settings.classes)
+        model = build_model(settings.model, classes=settings.classes, inputs=settings.inputs)
     scale_weights(model, settings.recipe.init_scale)
     return model
 

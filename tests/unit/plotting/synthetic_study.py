@@ -17,6 +17,7 @@ from causalgrok.interventions.features import STAGES
 TABLES = (
     *("metrics", "dynamics", "geometry", "outcomes", "sensitivity", "checkpoints", "probing", "subspace", "steering"),
     *("neurons", "counterfactual", "renormalisation", "erasure", "concentration", "verdicts", "stopping"),
+    "ungrokking",
 )
 """The tables whose rows are of a run."""
 
@@ -112,10 +113,19 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
             for name, epoch in {"init": 0, "memorised": 16, "selected": 64, "final": 3000}.items()
         ],
         "sensitivity": list(sensitivity(favoured)),
+        "ungrokking": [ungrokking(random, recipe, n)],
         "verdicts": list(verdicts(random, favoured)),
         "stopping": list(stopping(random, recipe)),
         **intervention_tables(random, level, favoured),
     }
+
+
+def ungrokking(random, recipe: str, n: int) -> dict:
+    """What became of one run that a grokked one of 2,000 examples was continued to."""
+    end = 0.2 + n / 2000 + random.normal(0, 0.02)
+    row = {"parent_task": "camelyon17", "parent_recipe": recipe, "parent_n": 2000, "parent_label": "grokked"}
+    row |= {"exposure": 5.0, "start_accuracy": 1.0, "end_accuracy": end, "end_error": 0.01, "drift": 0.0}
+    return row | {"train_end": 0.99, "fall": 1 - end, "share_kept": end, "label": "ungrokked"}
 
 
 def probing(random, favoured):

@@ -1,0 +1,135 @@
+"""Ungrokking: does a network that has grokked fall back when it is trained further on fewer examples?
+
+Varma et al. predict that it does where the examples are fewer than a critical number, and that the test accuracy it
+ends at does not depend on weight decay: decay favours the solution of smaller norm, and both solutions' norms shrink
+alike. The word belongs to this protocol alone; a curve from scratch that peaks and falls is a peak-then-decline.
+
+A continued run is judged by its final plateau, as the grokking detector cuts it: ungrokked if test accuracy has fallen
+by `fall` and by more than 2 standard errors of the plateau's mean while the run still fits its own examples. Ends under
+two recipes are compared within a training set, paired by seed: an exact permutation test, and two one-sided t tests
+against a margin, since a difference that was not found is not yet none.
+
+Varma, Shah, Kenton, Kramar, Kumar: Explaining grokking through circuit efficiency (2023), arXiv 2309.02390
+"""
+
+import itertools
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from causalgrok.analysis.detector import detect, mean_error, plateau_start
+from causalgrok.analysis.dynamics import judged_split
+from causalgrok.analysis.settings import DetectorSettings, UngrokkingSettings
+from causalgrok.analysis.statistics.equivalence import equivalence_test
+from causalgrok.analysis.statistics.intervals import difference_interval
+from causalgrok.analysis.statistics.permutation import permutation_test
+from causalgrok.columns import COLUMNS, RUN
+
+ALPHA = 0.05
+"""Level of the contrasts' verdicts."""
+
+
+def judge_continued(
+    metrics: pd.DataFrame, continued: Iterable[dict], settings: UngrokkingSettings, detector: DetectorSettings
+) -> pd.DataFrame:
+    """One row of the table `ungrokking` for each continued run.
+
+    Args:
+        metrics: a study's table `metrics`, with the continued runs and those they continue.
+        continued: of each continued run `run` and `parent` as (task, recipe, n, seed), `chance`, the accuracy of a
+            guess, and `decay`, learning rate * weight decay.
+        settings: what a fall is.
+        detector: whether the parent grokked, and what a final plateau is.
+    """
+    runs = dict(iter(metrics.groupby(list(RUN), sort=False)))
+    rows = []
+    for one in continued:
+        row = dict(zip(RUN, one["run"], strict=True))
+        row |= dict(zip((f"parent_{name}" for name in RUN), one["parent"], strict=True))
+        row["parent_label"] = _grokked(runs[tuple(one["parent"])], one["chance"], detector)
+        rows.append(row | _ending(runs[tuple(one["run"])], row["parent_label"], one, settings, detector))
+    return pd.DataFrame(rows, columns=[*RUN, *COLUMNS["ungrokking"]])
+
+
+def contrast_recipes(ungrokking: pd.DataFrame, settings: UngrokkingSettings) -> pd.DataFrame:
+    """The table `ungrokking_contrasts`: where runs end under two recipes, for every pair of them in a training set.
+
+    Args:
+        ungrokking: that table; runs whose parent had not grokked are left out.
+        settings: the margin.
+    """
+    rows = []
+    applies = ungrokking[ungrokking["label"] != "not_grokked"]
+    for (task, n), runs in applies.groupby(["task", "n"], sort=False):
+        for recipes in itertools.combinations(runs["recipe"].unique(), 2):
+            ends = runs.pivot(index="seed", columns="recipe", values="end_accuracy")[list(recipes)].dropna()
+            if len(ends):
+                names = dict(zip(("recipe_a", "recipe_b"), recipes, strict=True))
+                rows.append({"task": task, "n": n} | names | _contrast(*ends.to_numpy().T, settings.margin))
+    return pd.DataFrame(rows, columns=list(COLUMNS["ungrokking_contrasts"]))
+
+
+def _grokked(evaluations: pd.DataFrame, chance: float, detector: DetectorSettings) -> str:
+    """What became of a run that is continued."""
+    train, test = _curve(evaluations, "train"), _curve(evaluations, judged_split(evaluations))
+    if train.isna().any() or test.isna().any():
+        return "diverged"
+    return detect(test.index, train, test, chance, detector).label
+
+
+def _ending(
+    evaluations: pd.DataFrame, parent_label: str, one: dict, settings: UngrokkingSettings, detector: DetectorSettings
+) -> dict[str, object]:
+    train, test = _curve(evaluations, "train"), _curve(evaluations, judged_split(evaluations))
+    first = plateau_start(test.index.to_numpy(), detector)
+    plateau = test.to_numpy()[first:]
+    start, end, error = test.iloc[0], plateau.mean(), mean_error(plateau)
+    train_end, fall = train.iloc[first:].mean(), test.iloc[0] - plateau.mean()
+    half = len(plateau) // 2
+    if parent_label != "grokked":
+        label = "not_grokked"
+    elif not train_end >= detector.train_converged:  # a diverged network has none
+        label = "collapsed"
+    else:
+        label = "ungrokked" if fall - 2 * error >= settings.fall else "kept"
+    return {
+        "exposure": one["decay"] * evaluations["step"].max(),
+        "start_accuracy": start,
+        "end_accuracy": end,
+        "end_error": error,
+        "drift": plateau[half:].mean() - plateau[:half].mean(),
+        "train_end": train_end,
+        "fall": fall,
+        "share_kept": (end - one["chance"]) / (start - one["chance"]) if start > one["chance"] else np.nan,
+        "label": label,
+    }
+
+
+def _contrast(a: np.ndarray, b: np.ndarray, margin: float) -> dict[str, object]:
+    test = permutation_test(a, b, paired=True)
+    interval = difference_interval(a, b, paired=True)
+    several = len(a) > 1
+    equivalence = equivalence_test(a, b, margin=margin, paired=True, alpha=ALPHA) if several else None
+    if test.p <= ALPHA:
+        verdict = "different"
+    else:
+        verdict = "equivalent" if several and equivalence.verdict == "equivalent" else "inconclusive"
+    return {
+        "pairs": len(a),
+        "end_a": a.mean(),
+        "end_b": b.mean(),
+        "difference": test.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "p": test.p,
+        "smallest_p": test.smallest_p,
+        "p_equivalence": equivalence.p if several else np.nan,
+        "margin": margin,
+        "verdict": verdict,
+    }
+
+
+def _curve(evaluations: pd.DataFrame, split: str) -> pd.Series:
+    """Accuracy by ascending step on a split."""
+    return evaluations[evaluations["split"] == split].set_index("step")["accuracy"].sort_index()

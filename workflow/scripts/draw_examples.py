@@ -1,0 +1,14 @@
+"""Draw one seed's training subset and test split from a dataset without hospitals."""
+
+from causalgrok.log import logged
+
+with logged(snakemake.log[0]):
+    from pathlib import Path
+
+    from causalgrok.data.registry import draw
+
+    wildcards = snakemake.wildcards
+    splits = draw(snakemake.params.source, n=int(wildcards.n), seed=int(wildcards.seed))
+    for path in map(Path, snakemake.output):
+        splits[path.stem].save(path)
+        print(f"{path.stem}: {len(splits[path.stem])} examples")
