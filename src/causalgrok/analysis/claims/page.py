@@ -136,7 +136,7 @@ def _line(row: Mapping, sources: Mapping[str, str], families: Mapping[str, str])
     if row["verdict"] != "not_run":
         figure = f"{_number(row['observed'])} {_interval(row)}"
         p = (
-            f"{_corrected(row['p'], row['p_holm'])}<br>"
+            f"p {_corrected(row['p'], row['p_holm'])}<br>"
             f"<span class=small>smallest {_corrected(row['smallest_p'], row['smallest_p_holm'])}</span>"
         )
     return (
