@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _ASSUMPTIONS = {
     "met": ("#0072B2", "o", "assumptions hold: has its level"),
@@ -26,7 +26,7 @@ def calibration(calibration: pd.DataFrame) -> Figure:
         calibration: the study table.
     """
     columns = ("test", "design", "condition", "assumption", "rate", "low", "high", "attainable")
-    table = style.select(calibration, "calibration", *columns, keys=()).reset_index(drop=True)
+    table = frames.select(calibration, "calibration", *columns, keys=()).reset_index(drop=True)
     half = -(-len(table) // 2)
     figure = Figure(figsize=(style.TWO_COLUMNS, 0.9 + _ROW * half), layout="constrained")
     axes = figure.subplots(1, 2)
@@ -65,7 +65,7 @@ def confusion(confusion: pd.DataFrame) -> Figure:
     Args:
         confusion: the study table.
     """
-    table = style.select(confusion, "confusion", "scatter", "true", "detected", "runs", "rate", keys=())
+    table = frames.select(confusion, "confusion", "scatter", "true", "detected", "runs", "rate", keys=())
     scatters = list(dict.fromkeys(table["scatter"]))
     names = [name.replace("_", "\n", 1) for name in _CONFUSION]
     figure = Figure(figsize=(style.TWO_COLUMNS, 2.9), layout="constrained")

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _ROW = 0.22
 """Inches a comparison."""
@@ -21,7 +21,7 @@ def comparisons(statistics: pd.DataFrame) -> Figure:
     if statistics.empty:
         return style.empty("There are no two recipes to compare.")
     columns = ("task", "n", "a", "b", "measure", "difference", "low", "high", "p", "smallest_p", "p_holm", "rejected")
-    table = style.select(statistics, "statistics", *columns, "margin", "level", keys=())
+    table = frames.select(statistics, "statistics", *columns, "margin", "level", keys=())
     groups = list(table.groupby(["task", "n", "a", "b"], sort=False))
     sizes = [len(rows) for _, rows in groups]
     height = 0.9 + sum(0.45 + _ROW * size for size in sizes)

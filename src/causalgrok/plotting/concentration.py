@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _MEASURES = {
     "inlp_area": ("Area under\nthe INLP curve", "area (fraction)"),
@@ -23,11 +23,11 @@ def concentration(concentration: pd.DataFrame) -> Figure:
         concentration: the study table. Where a recipe has too few runs for a t interval, the bootstrap interval of
             each run is drawn, as long as there are three recipes at most.
     """
-    concentration = style.select(
+    concentration = frames.select(
         concentration, "concentration", *("epoch", "value", "low", "high", "null"), measure=tuple(_MEASURES)
     )
     palette = style.colours(concentration["recipe"])
-    settings = style.settings(concentration)
+    settings = frames.settings(concentration)
     measures = [measure for measure in _MEASURES if measure in set(concentration["measure"])]
     bootstrapped = len(palette) <= style.BANDED and _few(concentration).any()
     figure, axes = style.panels(len(settings), len(measures), height=2, share_y="col")
@@ -58,7 +58,7 @@ def concentration(concentration: pd.DataFrame) -> Figure:
 
 def _few(runs: pd.DataFrame) -> pd.Series:
     """Whether a row's recipe and training set has too few runs for a t interval over them."""
-    return runs.groupby(["task", "recipe", "n"])["seed"].transform("nunique") < style.LEAST_RUNS
+    return runs.groupby(["task", "recipe", "n"])["seed"].transform("nunique") < frames.LEAST_RUNS
 
 
 def _draw_bootstrap(axes: Axes, runs: pd.DataFrame, palette: dict[str, str]) -> None:

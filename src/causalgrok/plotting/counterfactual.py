@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _METHODS = {
     "rendered": "rendered anew",
@@ -23,23 +23,23 @@ def counterfactual(counterfactual: pd.DataFrame) -> Figure:
         counterfactual: the study table. Of several methods one is drawn for each task: rendered, else Macenko, else
             the first.
     """
-    unseen = style.held_out(counterfactual)
-    shown = style.select(
+    unseen = frames.held_out(counterfactual)
+    shown = frames.select(
         counterfactual,
         "counterfactual",
         *("epoch", "method", "target_hospital", "images", "moved", "flip_fraction", "accuracy"),
         split=dict.fromkeys(("id_val", *unseen)),
     )
     shown = pd.concat([_one_method(rows) for _, rows in shown.groupby("task", sort=False)])
-    reliance = style.per_run(shown[shown["split"].isin(unseen)], ["epoch"], "flip_fraction")
-    at_end = style.final(shown)
+    reliance = frames.per_run(shown[shown["split"].isin(unseen)], ["epoch"], "flip_fraction")
+    at_end = frames.final(shown)
     palette = style.colours(shown["recipe"])
-    ends = {"id_val": style.SPLITS["id_val"]} | {split: style.SPLITS[split] for split in style.splits(shown)[-1:]}
-    rows = style.settings(shown)
+    ends = {"id_val": style.SPLITS["id_val"]} | {split: style.SPLITS[split] for split in frames.splits(shown)[-1:]}
+    rows = frames.settings(shown)
     figure, axes = style.panels(len(rows), 1 + len(ends), height=2)
     for row, (setting, of_setting) in zip(axes, rows.items(), strict=True):
         how = _METHODS.get(method := of_setting["method"].iloc[0], method)
-        runs = style.settings(reliance)[setting]
+        runs = frames.settings(reliance)[setting]
         style.curves(row[0], runs, "epoch", "flip_fraction", palette)
         style.bound(row[0], runs["flip_fraction"])
         # No fraction is below 0, though an interval may be; a line at 0 stays off the axis.
@@ -49,7 +49,7 @@ def counterfactual(counterfactual: pd.DataFrame) -> Figure:
         row[0].set_title(f"Reliance on stain\n{setting}")
         row[0].set_ylabel("decisions flipped (fraction)")
         for panel, (split, title) in zip(row[1:], ends.items(), strict=True):
-            tissue = style.settings(at_end)[setting]
+            tissue = frames.settings(at_end)[setting]
             _draw_hospitals(panel, tissue[tissue["split"] == split], palette)
             panel.set_title(f"{title}\n{how}")
         row[1].set_ylabel("accuracy (fraction)")

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _COLOURS = {"id_val": style.GREY, "ood_val": "#56B4E9", "ood_test": "#0072B2"}
 
@@ -20,13 +20,13 @@ def domain_gap(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
         metrics: the study table.
         chance: accuracy of a guess on the held-out hospitals.
     """
-    metrics = style.select(metrics, "metrics", "epoch", "accuracy", split=_COLOURS)
-    late = metrics[metrics["epoch"] >= 0.75 * metrics.groupby(style.RUN_KEYS)["epoch"].transform("max")]
-    late = style.per_run(late, ["split"], "accuracy")
+    metrics = frames.select(metrics, "metrics", "epoch", "accuracy", split=_COLOURS)
+    late = metrics[metrics["epoch"] >= 0.75 * metrics.groupby(frames.RUN_KEYS)["epoch"].transform("max")]
+    late = frames.per_run(late, ["split"], "accuracy")
     recipes = style.colours(late["recipe"])
     # In the order of the study, which may mean something; the alphabet does not.
     order = list(metrics.groupby(["task", "n"], sort=False).groups)
-    named = {tuple(runs[["task", "n"]].iloc[0]): name for name, runs in style.settings(late).items()}
+    named = {tuple(runs[["task", "n"]].iloc[0]): name for name, runs in frames.settings(late).items()}
     settings = {named[key]: late[(late["task"] == key[0]) & (late["n"] == key[1])] for key in order}
     figure, axes = style.panels(1, len(recipes), height=2.2, share_y="all")
     for panel, recipe in zip(axes[0], recipes, strict=True):
@@ -40,7 +40,7 @@ def domain_gap(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
                 dots, bar = np.full(len(values), place + shift - 0.05), place + shift + 0.05
                 panel.plot(dots, values, "o", color=colour, markersize=3, alpha=0.6, markeredgewidth=0)
                 panel.plot(bar, values.mean(), "_", color=colour, markersize=6)
-                panel.vlines(bar, *style.t_interval(values), color=colour, linewidth=1)
+                panel.vlines(bar, *frames.t_interval(values), color=colour, linewidth=1)
         style.reference(panel, chance)
         panel.set_title(style.titled(recipe, of_recipe))
         panel.set_xticks(range(len(settings)), [name.replace(", ", "\n") for name in settings])
@@ -53,7 +53,7 @@ def domain_gap(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
         style.line_key(style.SPLITS[split], color=colour, linestyle="", marker="o", markersize=3)
         for split, colour in _COLOURS.items()
     ]
-    mean = "mean over runs, 95 % t interval" if style.has_interval(late) else "mean over runs"
+    mean = "mean over runs, 95 % t interval" if frames.has_interval(late) else "mean over runs"
     keys += [style.line_key(mean, linewidth=1, marker="_", markersize=6)]
     style.legend(figure, [*keys, style.line_key("chance", linewidth=0.8, linestyle=":")])
     return figure

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 
 @mpl.rc_context(style.CONTEXT)
@@ -14,10 +14,10 @@ def effective_rank(geometry: pd.DataFrame) -> Figure:
     Args:
         geometry: the study table. ID validation stands for the training hospitals, else the training set.
     """
-    geometry = style.select(geometry, "geometry", "epoch", "effective_rank", split=style.SPLITS)
+    geometry = frames.select(geometry, "geometry", "epoch", "effective_rank", split=style.SPLITS)
     within = "id_val" if "id_val" in set(geometry["split"]) else "train"
     palette = style.colours(geometry["recipe"])
-    shown = dict.fromkeys((within, *style.held_out(geometry)))
+    shown = dict.fromkeys((within, *frames.held_out(geometry)))
     figure, rows = style.by_split(geometry, shown, height=2, share_y="row")
     for row in rows:
         for panel, title, runs in row:

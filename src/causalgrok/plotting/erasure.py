@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _METHODS = {
     "none": ("nothing removed", "*"),
@@ -45,7 +45,7 @@ def erasure(subspace: pd.DataFrame, erasure: pd.DataFrame) -> Figure:
         subspace: the study table, for the head's AUROC on the last held-out split after the whole removal.
         erasure: the study table, for what fresh probes still decode.
     """
-    probes = style.select(
+    probes = frames.select(
         erasure,
         "erasure",
         *("epoch", "space", "centred", "rank", "accuracy", "chance"),
@@ -53,27 +53,27 @@ def erasure(subspace: pd.DataFrame, erasure: pd.DataFrame) -> Figure:
         target=tuple(_TARGETS),
         probe=("linear", "mlp"),
     )
-    probes = style.final(probes)
-    shown = style.one_split(subspace)
+    probes = frames.final(probes)
+    shown = frames.one_split(subspace)
     columns = ("epoch", "method", "space", "centred", "rank", "strength", "auroc")
-    heads = style.select(subspace, "subspace", *columns, split=shown)
+    heads = frames.select(subspace, "subspace", *columns, split=shown)
     cases = probes[_CASE].drop_duplicates()
     chosen = probes.merge(_chosen(cases))
     left = _left(chosen)
     points = left[left["probe"] == "linear"].merge(_auroc(heads, probes))
     sweep = probes[(probes["method"].isin(("inlp", "none"))) & (probes["probe"] == "linear")]
-    sweep = style.per_run(sweep, ["rank", "target", "chance"], "accuracy")
+    sweep = frames.per_run(sweep, ["rank", "target", "chance"], "accuracy")
 
     palette = style.colours(left["recipe"])
     methods = [method for method in _METHODS if method in set(left["method"])]
-    settings = style.settings(left)
+    settings = frames.settings(left)
     figure, axes = style.panels(len(settings), 3, height=max(2.6, 1.6 + 0.4 * len(palette)))
     for row, (setting, of_setting) in zip(axes, settings.items(), strict=True):
         _draw_left(row[0], of_setting, methods, palette)
         row[0].set_title(f"Hospital still decoded\n{setting}")
-        _draw_points(row[1], style.settings(points).get(setting, points.iloc[:0]), methods, palette)
+        _draw_points(row[1], frames.settings(points).get(setting, points.iloc[:0]), methods, palette)
         row[1].set_title(f"What the head keeps\n{style.SPLITS[shown[0]]}")
-        _draw_sweep(row[2], style.settings(sweep).get(setting, sweep.iloc[:0]), palette)
+        _draw_sweep(row[2], frames.settings(sweep).get(setting, sweep.iloc[:0]), palette)
         row[2].set_title("INLP, rank by rank\nlinear probe")
     mark = {"linestyle": "", "marker": "o", "markersize": 4.5, "markeredgewidth": 0.9}
     keys = [
@@ -101,13 +101,13 @@ def _chosen(cases: pd.DataFrame) -> pd.DataFrame:
 def _left(chosen: pd.DataFrame) -> pd.DataFrame:
     """A row a run, method and probe: accuracy and chance for hospital, repeats of a control averaged."""
     hospital = chosen[chosen["target"] == "hospital"]
-    by = [*style.RUN_KEYS, "epoch", *_CASE, "probe"]
+    by = [*frames.RUN_KEYS, "epoch", *_CASE, "probe"]
     return hospital.groupby(by, as_index=False)[["accuracy", "chance"]].mean()
 
 
 def _auroc(heads: pd.DataFrame, probes: pd.DataFrame) -> pd.DataFrame:
     """The head's AUROC in each run after the whole removal by each method, and `none`, where nothing is removed."""
-    by = [*style.RUN_KEYS, "epoch"]
+    by = [*frames.RUN_KEYS, "epoch"]
     removed = heads[heads["strength"] == 1].groupby([*by, *_CASE], as_index=False)["auroc"].mean()
     itself = heads[heads["strength"] == 0].groupby(by, as_index=False)["auroc"].mean()
     none = probes.loc[probes["method"] == "none", [*by, *_CASE]].drop_duplicates()

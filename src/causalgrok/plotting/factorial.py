@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _OUTCOMES = {
     "peak_accuracy": ("Peak OOD accuracy", "fraction"),
@@ -37,13 +37,15 @@ def factorial(factorial: pd.DataFrame) -> Figure:
     """
     columns = ("n", "term", "order", "seeds", "estimate", "low", "high")
     columns += ("mixed_low", "mixed_high", "rejected", "smallest_p_holm")
-    table = style.select(factorial, "factorial", *columns, keys=("task",), outcome=_OUTCOMES).copy()
+    table = frames.select(factorial, "factorial", *columns, keys=("task",), outcome=_OUTCOMES).copy()
     drawn = table.dropna(subset="estimate")
     if drawn.empty:
         return style.empty("No seed has all runs of the factorial.")
     outcomes = [outcome for outcome in _OUTCOMES if outcome in set(drawn["outcome"])]
     terms = list(dict.fromkeys(table.sort_values("order", kind="stable")["term"]))
-    settings = {key: name for name, rows in style.settings(drawn).items() for key in rows.groupby(["task", "n"]).groups}
+    settings = {
+        key: name for name, rows in frames.settings(drawn).items() for key in rows.groupby(["task", "n"]).groups
+    }
     palette = dict(zip(settings, style.shades(len(settings), sequential=False), strict=True))
     across = min(3, len(outcomes))
     height = 0.75 + len(terms) * max(0.2, 0.11 * len(settings))

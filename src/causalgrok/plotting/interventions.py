@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _INTERVENTIONS = {
     "ablation": ("Subspace ablation", "fraction of the projection removed"),
@@ -43,8 +43,8 @@ def steering(subspace: pd.DataFrame, steering: pd.DataFrame, *, undefined: float
     banded = len(palette) <= style.BANDED
     rows = [
         (f"{style.SPLITS[split]}, {setting}", runs[runs["split"] == split])
-        for setting, runs in style.settings(responses).items()
-        for split in reversed(style.splits(runs))
+        for setting, runs in frames.settings(responses).items()
+        for split in reversed(frames.splits(runs))
     ]
     figure, axes = style.panels(len(rows), 2, height=2, share_y="row")
     for row, (place, runs) in zip(axes, rows, strict=True):
@@ -82,10 +82,10 @@ def interventions_per_run(subspace: pd.DataFrame, steering: pd.DataFrame, *, und
         undefined: cosine with the way to the OOD-validation hospital below which a direction's sign is arbitrary.
     """
     responses = _responses(subspace, steering)
-    shown = style.splits(responses)[-1]
+    shown = frames.splits(responses)[-1]
     responses = responses[responses["split"] == shown]
     # Seeds tell the runs apart where there is one training set; where there are several, those matter more.
-    settings = style.settings(responses)
+    settings = frames.settings(responses)
     sequential = len(settings) > 1
     if sequential:
         responses = pd.concat([runs.assign(key=setting) for setting, runs in settings.items()])
@@ -126,34 +126,34 @@ def _responses(subspace: pd.DataFrame, steering: pd.DataFrame) -> pd.DataFrame:
     `kind` is target, matched or isotropic. The repeats of a control have their mean in `accuracy` and their range in
     `low` and `high`; `cosine` is missing for ablation, which has no sign.
     """
-    ablated = style.select(
+    ablated = frames.select(
         subspace,
         "subspace",
         *("epoch", "rank", "strength", "accuracy"),
-        split=style.held_out(subspace),
+        split=frames.held_out(subspace),
         method=("logistic", "matched", "isotropic"),
         space=("raw",),
         centred=(False,),
     )
-    ablated = style.final(ablated)
+    ablated = frames.final(ablated)
     # The classifier's whole row space: its rank is that of the hospitals, at most one less than their number.
     of_classifier = ablated["rank"].where(ablated["method"] == "logistic")
-    full = of_classifier.groupby([ablated[key] for key in style.RUN_KEYS]).transform("max")
+    full = of_classifier.groupby([ablated[key] for key in frames.RUN_KEYS]).transform("max")
     ablated = ablated[ablated["rank"] == full].rename(columns={"method": "kind"})
-    steered = style.select(
+    steered = frames.select(
         steering,
         "steering",
         *("epoch", "alpha", "accuracy", "cosine"),
-        split=style.held_out(steering),
+        split=frames.held_out(steering),
         direction=("hospital", "matched", "isotropic"),
         stage=("pooled",),
     )
-    steered = style.final(steered).rename(columns={"direction": "kind", "alpha": "strength"})
+    steered = frames.final(steered).rename(columns={"direction": "kind", "alpha": "strength"})
     both = pd.concat([ablated.assign(intervention="ablation"), steered.assign(intervention="steering")])
     both["kind"] = both["kind"].map(_KINDS)
     by = ["split", "intervention", "kind", "strength"]
-    cosines = both.groupby([*style.RUN_KEYS, *by])["cosine"].mean()
-    return style.spread(both, by, "accuracy").join(cosines, on=[*style.RUN_KEYS, *by])
+    cosines = both.groupby([*frames.RUN_KEYS, *by])["cosine"].mean()
+    return frames.spread(both, by, "accuracy").join(cosines, on=[*frames.RUN_KEYS, *by])
 
 
 def _draw_runs(axes: Axes, runs: pd.DataFrame, palette: dict[str, str], undefined: float) -> None:

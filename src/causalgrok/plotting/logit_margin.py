@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _MEASURES = {"margin": "mean margin (logits)", "logit_scale": "logit scale (RMS)", "zero_loss_fraction": "fraction"}
 _TITLES = {"margin": "margin", "logit_scale": "logit scale", "zero_loss_fraction": "losses exactly zero"}
@@ -18,15 +18,15 @@ def logit_margin(metrics: pd.DataFrame) -> Figure:
     Args:
         metrics: the study table. A held-out split stands beside the training set for the first two.
     """
-    unseen = style.one_split(metrics)
-    metrics = style.select(metrics, "metrics", "epoch", *_MEASURES, split=("train", *unseen))
+    unseen = frames.one_split(metrics)
+    metrics = frames.select(metrics, "metrics", "epoch", *_MEASURES, split=("train", *unseen))
     train, other = (metrics[metrics["split"].isin(splits)] for splits in (("train",), unseen))
     if train.empty:
         return style.empty("No training set is among the splits.")
     palette = style.colours(train["recipe"])
     figure, axes = style.panels(train.groupby(["task", "n"]).ngroups, len(_MEASURES))
-    others = style.settings(other) if len(other) else {}
-    for row, (setting, runs) in zip(axes, style.settings(train).items(), strict=True):
+    others = frames.settings(other) if len(other) else {}
+    for row, (setting, runs) in zip(axes, frames.settings(train).items(), strict=True):
         for panel, (measure, label) in zip(row, _MEASURES.items(), strict=True):
             style.curves(panel, runs, "epoch", measure, palette)
             if measure != "zero_loss_fraction" and setting in others:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from causalgrok.analysis.white_gradients import decayed_norm, diffusion_norm
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 GROUPS = ("convolution", "hidden", "normalisation", "head")
 """Parameter groups in the order of the columns."""
@@ -36,7 +36,7 @@ def norm_growth(dynamics: pd.DataFrame, mechanism: pd.DataFrame) -> Figure:
         diffusion=diffusion_norm(initial, steps, **rate, **spread), decay_only=decayed_norm(initial, steps, **rate)
     )
     palette = style.colours(frame["recipe"])
-    ends = style.final(frame[frame["diverged_epoch"].notna()])
+    ends = frames.final(frame[frame["diverged_epoch"].notna()])
     figure, rows = _by_group(frame)
     for row in rows:
         for panel, runs in row:
@@ -93,8 +93,8 @@ def grokfast_alignment(dynamics: pd.DataFrame) -> Figure:
         dynamics: the study table.
     """
     columns = ("epoch", "scale_invariant", "gradient_growth", *_MEASURES)
-    frame = style.select(dynamics, "dynamics", *columns, group=GROUPS)
-    frame = frame[frame.groupby(style.RUN_KEYS)["grokfast_alignment"].transform("count") > 0]
+    frame = frames.select(dynamics, "dynamics", *columns, group=GROUPS)
+    frame = frame[frame.groupby(frames.RUN_KEYS)["grokfast_alignment"].transform("count") > 0]
     if frame.empty:
         return style.empty("No run of this study uses Grokfast.")
     palette = style.colours(frame["recipe"])
@@ -119,9 +119,9 @@ def grokfast_alignment(dynamics: pd.DataFrame) -> Figure:
 def _joined(dynamics: pd.DataFrame, mechanism: pd.DataFrame, value: str, settings: tuple[str, ...]) -> pd.DataFrame:
     """The rows of `dynamics` with finite norms, each with its run's `settings` from the table `mechanism`."""
     needed = dict.fromkeys(("epoch", "step", "scale_invariant", "weight_norm", value))
-    rows = style.select(dynamics, "dynamics", *needed, group=GROUPS)
-    of_runs = style.select(mechanism, "mechanism", *settings, group=GROUPS)
-    return rows[np.isfinite(rows["weight_norm"])].merge(of_runs, on=[*style.RUN_KEYS, "group"])
+    rows = frames.select(dynamics, "dynamics", *needed, group=GROUPS)
+    of_runs = frames.select(mechanism, "mechanism", *settings, group=GROUPS)
+    return rows[np.isfinite(rows["weight_norm"])].merge(of_runs, on=[*frames.RUN_KEYS, "group"])
 
 
 def _by_group(
@@ -129,7 +129,7 @@ def _by_group(
 ) -> tuple[Figure, list[list[tuple[Axes, pd.DataFrame]]]]:
     """A figure with a row of panels a training set, `repeated` times, and in it one for each group that it has."""
     content = []
-    for setting, runs in style.settings(frame).items():
+    for setting, runs in frames.settings(frame).items():
         present = [group for group in GROUPS if group in set(runs["group"])]
         content += repeated * [[(group, setting, runs[runs["group"] == group]) for group in present]]
     figure, axes = style.panels(len(content), max(map(len, content)), share_y=share_y)

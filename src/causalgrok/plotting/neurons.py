@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _COLOURS = {"hospital": "#882255", "tumour": "#117733", "matched": "#444444", "random": style.GREY}
 _TARGET = {"linewidth": 1.2, "markersize": 4, "markeredgewidth": 0, "linestyle": "-"}
@@ -37,19 +37,19 @@ def neurons(neurons: pd.DataFrame) -> Figure:
         neurons: the study table.
     """
     effects = _effects(neurons)
-    settings = style.settings(effects)
+    settings = frames.settings(effects)
     columns = min(max(runs["recipe"].nunique() for runs in settings.values()), 2)
     rows = [
         (f"{style.SPLITS[split]}, {setting}", runs[runs["split"] == split], recipes[start : start + columns])
         for setting, runs in settings.items()
-        for split in reversed(style.splits(runs))
+        for split in reversed(frames.splits(runs))
         for recipes in [sorted(set(runs["recipe"]))]
         for start in range(0, len(recipes), columns)
     ]
     figure, axes = style.panels(len(rows), columns, height=2, share_y="row")
     for row, (place, runs, recipes) in zip(axes, rows, strict=True):
         for panel, recipe in zip(row, recipes, strict=False):
-            of_recipe = style.spread(runs[runs["recipe"] == recipe], ["k", "selection"], "accuracy")
+            of_recipe = frames.spread(runs[runs["recipe"] == recipe], ["k", "selection"], "accuracy")
             style.control_range(panel, of_recipe[of_recipe["selection"] == "matched"], "k", _COLOURS, by="selection")
             for selection, line in reversed(_LINES.items()):
                 means = of_recipe[of_recipe["selection"] == selection]
@@ -58,7 +58,7 @@ def neurons(neurons: pd.DataFrame) -> Figure:
             _count_axis(panel, sorted(runs["k"].unique()))
             panel.set_title(f"{style.titled(recipe, of_recipe)}\n{place}")
             panel.set_ylabel("accuracy (fraction)" if panel is row[0] else "")
-        ends = style.spread(runs, ["k", "selection"], "accuracy")
+        ends = frames.spread(runs, ["k", "selection"], "accuracy")
         style.bound(row[0], ends[["low", "accuracy", "high"]].to_numpy().flat)
         for spare in row[len(recipes) :]:
             spare.remove()
@@ -111,12 +111,12 @@ def neurons_per_seed(neurons: pd.DataFrame, *, k: int = 64) -> Figure:
 
 def _effects(neurons: pd.DataFrame) -> pd.DataFrame:
     """The table's rows at the final checkpoint, on the held-out splits."""
-    return style.final(
-        style.select(
+    return frames.final(
+        frames.select(
             neurons,
             "neurons",
             *("epoch", "k", "repeat", "accuracy"),
-            split=style.held_out(neurons),
+            split=frames.held_out(neurons),
             selection=tuple(_COLOURS),
             mode=("zero",),
         )
@@ -125,8 +125,8 @@ def _effects(neurons: pd.DataFrame) -> pd.DataFrame:
 
 def _nearest(effects: pd.DataFrame, k: int) -> int | None:
     """The number of silenced channels nearest to `k` for which every run has hospital and matched channels, if any."""
-    runs = effects.groupby(style.RUN_KEYS).ngroups
-    having = effects.groupby(["k", "selection"])[style.RUN_KEYS].apply(lambda rows: len(rows.drop_duplicates()))
+    runs = effects.groupby(frames.RUN_KEYS).ngroups
+    having = effects.groupby(["k", "selection"])[frames.RUN_KEYS].apply(lambda rows: len(rows.drop_duplicates()))
     everywhere = (having.unstack() == runs).reindex(columns=["hospital", "matched"], fill_value=False).all(axis=1)
     counts = [count for count in everywhere.index[everywhere] if count > 0]
     return min(counts, key=lambda count: (abs(count - k), -count), default=None)
@@ -138,7 +138,7 @@ def _extra_drop(effects: pd.DataFrame) -> pd.DataFrame:
     `low` and `high` are the 2.5th and 97.5th percentile of what single matched draws lose beyond their mean, `random`
     is the mean of what random ones lose beyond it.
     """
-    accuracy = effects.groupby(["selection", *style.RUN_KEYS, "split"])["accuracy"]
+    accuracy = effects.groupby(["selection", *frames.RUN_KEYS, "split"])["accuracy"]
     mean, matched = accuracy.mean(), accuracy.mean().loc["matched"]
     extra = {
         "extra": matched - mean.loc["hospital"],

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from causalgrok.analysis.critical_size import plateaus
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _MEASURES = {"peak_accuracy": "peak (oracle: chosen on this hospital)", "final_accuracy": "end of training"}
 
@@ -24,7 +24,7 @@ def peak_accuracy(outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: flo
         threshold: OOD-test accuracy from which grokking counts as sustained.
         chance: accuracy of a guess; tumour or not is even.
     """
-    outcomes = style.select(outcomes, "outcomes", *_MEASURES)
+    outcomes = frames.select(outcomes, "outcomes", *_MEASURES)
     palette = style.colours(outcomes["recipe"])
     several = outcomes["task"].nunique() > 1
     figure, axes = style.panels(outcomes["task"].nunique(), len(_MEASURES), height=2.4, share_x="row", share_y="all")
@@ -48,7 +48,7 @@ def peak_accuracy(outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: flo
         *style.recipe_keys(outcomes, palette),
         style.line_key("one run", linestyle="", marker="o", markersize=3, alpha=0.5, markeredgewidth=0),
         style.line_key(
-            "mean over runs, 95 % t interval" if style.has_interval(outcomes) else "mean over runs",
+            "mean over runs, 95 % t interval" if frames.has_interval(outcomes) else "mean over runs",
             linewidth=1,
             marker="_",
             markersize=6,
@@ -71,8 +71,8 @@ def critical_size(metrics: pd.DataFrame, critical_size: pd.DataFrame) -> Figure:
     if critical_size.empty:
         return style.empty("No task has a split on which a critical size is judged.")
     columns = ("split", "threshold", "verdict", "critical_n", "low", "high", "largest_n", "accuracy", "accuracy_high")
-    table = style.select(critical_size, "critical_size", *columns, keys=("task", "recipe"))
-    runs = plateaus(style.select(metrics, "metrics", "epoch", "split", "accuracy")).dropna(subset="plateau")
+    table = frames.select(critical_size, "critical_size", *columns, keys=("task", "recipe"))
+    runs = plateaus(frames.select(metrics, "metrics", "epoch", "split", "accuracy")).dropna(subset="plateau")
     palette = style.colours(table["recipe"])
     tasks = list(dict.fromkeys(table["task"]))
     figure, axes = style.panels(-(-len(tasks) // 2), min(len(tasks), 2), height=2.6)
@@ -113,7 +113,7 @@ def _draw_recipe(axes: Axes, runs: pd.DataFrame, measure: str, colour: str, shif
     """The mean over runs with its interval, joined over n, and a point a run on its left."""
     axes.plot(runs["n"] * shift * aside, runs[measure], "o", color=colour, markersize=3, alpha=0.5, markeredgewidth=0)
     groups = runs.groupby("n")[measure]
-    means, intervals = groups.mean(), groups.apply(style.t_interval)
+    means, intervals = groups.mean(), groups.apply(frames.t_interval)
     positions = means.index * shift
     axes.plot(positions, means, color=colour, linewidth=1, marker="_", markersize=5, markeredgewidth=style.THICK)
     axes.vlines(positions, [low for low, _ in intervals], [high for _, high in intervals], color=colour, linewidth=1)

@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from causalgrok.interventions.features import STAGES
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _CELL = ["target", "control", "stage", "epoch"]
 _TARGETS = {
@@ -26,7 +26,7 @@ def probing(probing: pd.DataFrame) -> Figure:
     Args:
         probing: the study table. Chance is the share of the most frequent class on the judging slides.
     """
-    probing = style.select(
+    probing = frames.select(
         probing,
         "probing",
         *("epoch", "stage", "accuracy", "chance"),
@@ -36,10 +36,10 @@ def probing(probing: pd.DataFrame) -> Figure:
     present = set(zip(probing["target"], probing["control"], strict=True))
     targets = {key: title for key, title in _TARGETS.items() if key in present}
     above = probing.assign(above=probing["accuracy"] - probing["chance"])
-    above = style.per_run(above, _CELL, "above")
+    above = frames.per_run(above, _CELL, "above")
     rows = [
         (style.row_label(recipe, cells, setting), cells.groupby(_CELL, as_index=False)["above"].mean())
-        for setting, runs in style.settings(above).items()
+        for setting, runs in frames.settings(above).items()
         for recipe, cells in runs.groupby("recipe")
     ]
     means = pd.concat([cells["above"] for _, cells in rows])

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _ANGLES = {
     "direction_angle": "steering",
@@ -30,7 +30,7 @@ def recovery(recovery: pd.DataFrame) -> Figure:
         recovery: the study table; measures that belong to none of these are not drawn.
     """
     columns = ("case", "strength", "measure", "value", "low", "high", "expected")
-    table = style.select(recovery, "recovery", *columns, keys=()).dropna(subset="value")
+    table = frames.select(recovery, "recovery", *columns, keys=()).dropna(subset="value")
     cases = list(dict.fromkeys(table["case"]))
     palette = dict(zip(cases, style.shades(len(cases), sequential=False), strict=True))
     measure = table["measure"]

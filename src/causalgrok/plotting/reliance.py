@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 
 @mpl.rc_context(style.CONTEXT)
@@ -17,7 +17,7 @@ def reliance(reliance: pd.DataFrame) -> Figure:
     if reliance.empty:
         return style.empty("Too few runs for a correlation with reliance.")
     columns = ("probe", "measure", "runs", "rho", "low", "high", "p", "smallest_p")
-    table, checkpoint = style.latest(style.select(reliance, "reliance", *columns, keys=(), checkpoint=style.NAMED))
+    table, checkpoint = frames.latest(frames.select(reliance, "reliance", *columns, keys=(), checkpoint=frames.NAMED))
     table = table.sort_values(["rho", "probe", "measure"], ascending=[False, True, True])
     names = [f"{row.probe}: {row.measure}".replace("_", " ") for row in table.itertuples()]
     # Names of about 0.06 inches a character stand beside two inches of axis and half an inch of p-values.

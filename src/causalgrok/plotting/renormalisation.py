@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _STATISTICS = ("stored", "reestimated")
 _ROOM = 0.25
@@ -19,14 +19,14 @@ def renormalisation(renormalisation: pd.DataFrame) -> Figure:
     Args:
         renormalisation: the study table.
     """
-    shown = style.select(
+    shown = frames.select(
         renormalisation,
         "renormalisation",
         *("epoch", "accuracy"),
         statistics=_STATISTICS,
-        split=style.held_out(renormalisation),
+        split=frames.held_out(renormalisation),
     )
-    paired = style.final(shown).pivot(index=[*style.RUN_KEYS, "split"], columns="statistics", values="accuracy")
+    paired = frames.final(shown).pivot(index=[*frames.RUN_KEYS, "split"], columns="statistics", values="accuracy")
     paired = paired.reindex(columns=_STATISTICS).dropna().reset_index()
     if paired.empty:
         raise ValueError("table renormalisation: no run has stored and reestimated at its last checkpoint")
@@ -45,7 +45,7 @@ def renormalisation(renormalisation: pd.DataFrame) -> Figure:
         *style.recipe_keys(paired, palette),
         style.line_key("stored in training", **mark, markerfacecolor="white"),
         style.line_key("re-estimated on the split's own images", **mark),
-        *([style.line_key("one run", linewidth=style.THIN)] if style.most_runs(paired) > 1 else []),
+        *([style.line_key("one run", linewidth=style.THIN)] if frames.most_runs(paired) > 1 else []),
         *style.interval_key(paired, bars=True),
     ]
     style.legend(figure, keys)

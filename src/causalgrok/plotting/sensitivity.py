@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _COLOURS = {
     "grokked": "#117733",
@@ -27,10 +27,10 @@ def sensitivity(sensitivity: pd.DataFrame) -> Figure:
     """
     if sensitivity.empty:
         return style.empty("No run has train accuracies and evaluations enough for the detector.")
-    table = style.select(sensitivity, "sensitivity", "label", "configured")
-    runs = table[style.RUN_KEYS].drop_duplicates().sort_values(["task", "n", "recipe", "seed"])
-    shares = table.groupby(style.RUN_KEYS)["label"].value_counts(normalize=True).unstack(fill_value=0.0)
-    own = table[table["configured"]].set_index(style.RUN_KEYS)["label"]
+    table = frames.select(sensitivity, "sensitivity", "label", "configured")
+    runs = table[frames.RUN_KEYS].drop_duplicates().sort_values(["task", "n", "recipe", "seed"])
+    shares = table.groupby(frames.RUN_KEYS)["label"].value_counts(normalize=True).unstack(fill_value=0.0)
+    own = table[table["configured"]].set_index(frames.RUN_KEYS)["label"]
     figure = Figure(figsize=(style.TWO_COLUMNS, 0.8 + _ROW * len(runs)), layout="constrained")
     axes = figure.subplots()
     names = []

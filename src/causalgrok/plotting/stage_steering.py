@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from causalgrok.interventions.features import STAGES
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _MEASURES = {
     "flip_fraction": "Images whose\nclass flips",
@@ -33,7 +33,7 @@ def stage_steering(steering: pd.DataFrame) -> Figure:
     responses = _responses(steering)
     rows = [
         (setting, recipe, runs)
-        for setting, of_setting in style.settings(responses).items()
+        for setting, of_setting in frames.settings(responses).items()
         for recipe, runs in of_setting.groupby("recipe")
     ]
     palette = style.colours(responses["recipe"])
@@ -69,25 +69,25 @@ def _responses(steering: pd.DataFrame) -> pd.DataFrame:
     All but the flip fraction are changes from alpha = 0, which controls do not have rows of: it is the network
     itself whatever the direction.
     """
-    table = style.select(
+    table = frames.select(
         steering,
         "steering",
         *("epoch", "stage", "alpha", "repeat", *_MEASURES),
         direction=("hospital", *_CONTROLS),
-        split=style.one_split(steering),
+        split=frames.one_split(steering),
     )
     early = table[table["stage"] != "pooled"]
-    last = (table if early.empty else early).groupby(style.RUN_KEYS)["epoch"].max().rename("last")
-    table = table.join(last, on=style.RUN_KEYS)
+    last = (table if early.empty else early).groupby(frames.RUN_KEYS)["epoch"].max().rename("last")
+    table = table.join(last, on=frames.RUN_KEYS)
     table = table[table["epoch"] == table["last"]]
 
-    at = [*style.RUN_KEYS, "stage"]
+    at = [*frames.RUN_KEYS, "stage"]
     changes = [measure for measure in _MEASURES if measure != "flip_fraction"]
     itself = table[(table["alpha"] == 0) & (table["direction"] == "hospital")].set_index(at)[changes]
     if itself.empty:
         raise ValueError("table steering: no rows of the hospital direction at alpha 0, to measure changes from")
     strength = table["alpha"].abs()
-    strongest = table[strength == strength.groupby([table[key] for key in style.RUN_KEYS]).transform("max")]
+    strongest = table[strength == strength.groupby([table[key] for key in frames.RUN_KEYS]).transform("max")]
     averaged = strongest.groupby([*at, "direction", "repeat"])[list(_MEASURES)].mean()
     averaged[changes] -= itself.reindex(averaged.droplevel(["direction", "repeat"]).index).to_numpy()
     return averaged.reset_index()
@@ -100,7 +100,7 @@ def _draw_stages(axes: Axes, runs: pd.DataFrame, measure: str, stages: list[str]
     axes.use_sticky_edges = False
     axes.margins(y=0.1)
     for control, (shift, alpha) in _CONTROLS.items():
-        draws = runs[runs["direction"] == control].groupby([*style.RUN_KEYS, "stage"])[measure]
+        draws = runs[runs["direction"] == control].groupby([*frames.RUN_KEYS, "stage"])[measure]
         ends = draws.quantile([0.025, 0.5, 0.975]).unstack().groupby("stage").mean().reindex(stages)
         places = pd.Series(range(len(stages)), stages) + shift
         axes.bar(places, ends[0.975] - ends[0.025], 0.2, bottom=ends[0.025], color=style.GREY, alpha=alpha, linewidth=0)

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _CRITERIA = {
     "weight_norm": "Norm settled",
@@ -30,7 +30,7 @@ def stopping(stopping: pd.DataFrame) -> Figure:
     if stopping.empty:
         return style.empty("No run lasted to its end.")
     columns = ("compute", "regret", "late_gain")
-    table = style.select(stopping, "stopping", *columns, criterion=_CRITERIA)
+    table = frames.select(stopping, "stopping", *columns, criterion=_CRITERIA)
     palette = style.colours(table["recipe"])
     criteria = [criterion for criterion in _CRITERIA if criterion in set(table["criterion"])]
     across = min(3, len(criteria))

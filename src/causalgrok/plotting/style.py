@@ -22,14 +22,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator, StrMethodFormatter
-from pandas.core.groupby import SeriesGroupBy
-from scipy import stats
 
-from causalgrok.columns import RUN
 from causalgrok.files import write_bytes
-
-RUN_KEYS = list(RUN)
-"""The columns that name a run."""
+from causalgrok.plotting import frames
 
 ONE_COLUMN, TWO_COLUMNS = 3.4, 7.0
 """Widths in inches of a figure in one column and over two columns of a paper."""
@@ -48,15 +43,6 @@ SPLITS = {
     "test": "test set",
 }
 """Split -> its name in figures, in the order of the panels."""
-
-LEAST_RUNS = 3
-"""Runs from which a mean has an interval. Two would have one 25 standard errors wide, which covers every panel."""
-
-SCORED = ("ood_val", "ood_test", "test")
-"""Splits on which generalisation is shown: both held-out hospitals, or the one test set of a task without hospitals."""
-
-NAMED = ("final", "selected", "memorised", "init")
-"""Names of checkpoints, the latest first."""
 
 CONTROL = {"linestyle": (0, (3, 1.5)), "linewidth": 1, "marker": "s", "markersize": 2.5, "markeredgewidth": 0}
 """Line of a decisive control."""
@@ -105,120 +91,6 @@ CONTEXT = {
 """Matplotlib settings of every figure; a figure's function runs in them: ``@mpl.rc_context(style.CONTEXT)``."""
 
 
-# Tables
-
-
-def select(
-    frame: pd.DataFrame, table: str, *columns: str, keys: Sequence[str] = RUN_KEYS, **kept: Iterable[object]
-) -> pd.DataFrame:
-    """Cut a study table down to what a figure is drawn from, or say what is missing.
-
-    Args:
-        frame: the study table.
-        table: its name, for the error.
-        columns: columns needed beside `keys` and those in `kept`.
-        keys: columns that name a run; none for tables that are not about single runs.
-        kept: column -> the values whose rows are kept.
-
-    Raises:
-        ValueError: a column is missing, or no row is left.
-    """
-    wanted = [*keys, *columns, *kept]
-    missing = [column for column in wanted if column not in frame.columns]
-    if missing:
-        raise ValueError(f"table {table}: missing columns {missing}")
-    if frame.empty:
-        raise ValueError(f"table {table}: no rows")
-    for column, values in kept.items():
-        frame = frame[frame[column].isin(list(values))]
-        if frame.empty:
-            raise ValueError(f"table {table}: no rows whose {column} is {' or '.join(map(str, values))}")
-    return frame[wanted]
-
-
-def final(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of every run's last checkpoint."""
-    return frame[frame["epoch"] == frame.groupby(RUN_KEYS)["epoch"].transform("max")]
-
-
-def held_out(frame: pd.DataFrame) -> tuple[str, ...]:
-    """The splits on which generalisation is shown; ID validation where no hospital was held out."""
-    present = set(frame["split"].unique()) if "split" in frame else set()
-    return ("id_val",) if "id_val" in present and not present & set(SCORED) else SCORED
-
-
-def one_split(frame: pd.DataFrame) -> tuple[str, ...]:
-    """The split to keep where there is room for one: the last of `held_out` that a table has."""
-    present = splits(frame) if "split" in frame else []
-    return tuple(present[-1:]) or SCORED
-
-
-def latest(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The rows at the latest of the `NAMED` checkpoints that a table has, and its name."""
-    name = next(name for name in NAMED if name in set(frame["checkpoint"]))
-    return frame[frame["checkpoint"] == name], name
-
-
-def per_run(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
-    """Average the repeats of a control within each run: one row a run and value of `by`."""
-    return frame.groupby([*RUN_KEYS, *by], as_index=False)[value].mean()
-
-
-def spread(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
-    """A control's repeats in each run: one row a run and value of `by`, with columns `low`, `value` and `high`.
-
-    `value` is the mean over the repeats, `low` and `high` are their 2.5th and 97.5th percentile.
-    """
-    groups = frame.groupby([*RUN_KEYS, *by])[value]
-    ends = {"low": groups.quantile(0.025), value: groups.mean(), "high": groups.quantile(0.975)}
-    return pd.DataFrame(ends).reset_index()
-
-
-def settings(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """A table's rows by training set, (task, n), under the training set's name in titles."""
-    several = frame["task"].nunique() > 1
-    return {f"{task}, n = {n}" if several else f"n = {n}": rows for (task, n), rows in frame.groupby(["task", "n"])}
-
-
-def splits(frame: pd.DataFrame, order: Iterable[str] | None = None) -> list[str]:
-    """Those splits of `order`, by default of `held_out`, that a table holds."""
-    order = held_out(frame) if order is None else order
-    present = set(frame["split"])
-    return [split for split in order if split in present]
-
-
-# Statistics
-
-
-def most_runs(frame: pd.DataFrame) -> int:
-    """The largest number of runs that any mean over runs is taken of."""
-    return frame.groupby(["recipe", "task", "n"])["seed"].nunique().max()
-
-
-def t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % t interval of the mean over runs; missing for fewer than `LEAST_RUNS`."""
-    values = pd.Series(np.asarray(values, dtype=float))
-    half = _half_interval(values.groupby(np.zeros(len(values)))).iloc[0]
-    return values.mean() - half, values.mean() + half
-
-
-def _half_interval(groups: SeriesGroupBy) -> pd.Series:
-    """Half the width of the 95 % t interval of each group's mean; missing for fewer than `LEAST_RUNS` values."""
-    count = groups.count()
-    return (stats.t.ppf(0.975, count - 1) * groups.sem()).where(count >= LEAST_RUNS)
-
-
-def has_interval(frame: pd.DataFrame) -> bool:
-    """Whether any recipe has the runs that `t_interval` takes."""
-    return most_runs(frame) >= LEAST_RUNS
-
-
-def complete(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Rows at those values of `by` that all runs of a recipe have: a mean over changing runs would show false steps."""
-    having = frame.groupby(["recipe", *by])["seed"].transform("nunique")
-    return frame[having == frame.groupby("recipe")["seed"].transform("nunique")]
-
-
 # Colours and labels
 
 
@@ -252,7 +124,7 @@ def counted(frame: pd.DataFrame) -> dict[str, str]:
 
 def titled(recipe: str, runs: pd.DataFrame) -> str:
     """A panel's recipe with the number of runs that the panel shows."""
-    count = runs.groupby(RUN_KEYS).ngroups
+    count = runs.groupby(frames.RUN_KEYS).ngroups
     return f"{recipe} ({count} {'run' if count == 1 else 'runs'})"
 
 
@@ -309,8 +181,8 @@ def by_split(
         The figure, and its rows of (axes, title, rows of the table to be drawn there).
     """
     content = [
-        [(split, setting, runs[runs["split"] == split]) for split in splits(runs, order)]
-        for setting, runs in settings(frame).items()
+        [(split, setting, runs[runs["split"] == split]) for split in frames.splits(runs, order)]
+        for setting, runs in frames.settings(frame).items()
     ]
     figure, axes = panels(len(content), max(map(len, content)), height=height, share_y=share_y)
     rows = []
@@ -360,8 +232,8 @@ def means(
     The band has the opacity `shade`, and is left out at 0; with `bars` the interval is a bar at each point, which
     leaves bands to the range of a control.
     """
-    groups = complete(frame.dropna(subset=y), [x] if by == "recipe" else [x, by]).groupby([by, x])[y]
-    mean, half = groups.mean(), _half_interval(groups)
+    groups = frames.complete(frame.dropna(subset=y), [x] if by == "recipe" else [x, by]).groupby([by, x])[y]
+    mean, half = groups.mean(), frames.half_interval(groups)
     for name in mean.index.unique(by):
         centre, colour = mean.loc[name], palette[name]
         low, high = centre - half.loc[name], centre + half.loc[name]
@@ -390,7 +262,7 @@ def control_range(
         by: column that has a band for each of its values.
         shade: opacity.
     """
-    ends = complete(frame, [x] if by == "recipe" else [x, by]).groupby([by, x])[["low", "high"]].mean()
+    ends = frames.complete(frame, [x] if by == "recipe" else [x, by]).groupby([by, x])[["low", "high"]].mean()
     for name in ends.index.unique(by):
         band = ends.loc[name]
         axes.fill_between(band.index, band["low"], band["high"], color=palette[name], alpha=shade, linewidth=0)
@@ -429,7 +301,7 @@ def marks(
         axes.plot(*((along, places) if flat else (places, along)), color=colour, **line)
 
     face = {"markerfacecolor": "white"} if hollow else {}
-    draw(place, t_interval(values), linewidth=1, zorder=2)
+    draw(place, frames.t_interval(values), linewidth=1, zorder=2)
     edge = 1.4 if marker in "_|" else 0.9
     size = 6 if marker in "_|" else 4.5
     draw(place, [values.mean()], linestyle="", marker=marker, markersize=size, markeredgewidth=edge, zorder=3, **face)
@@ -475,7 +347,7 @@ def line_key(label: str, **line: object) -> Artist:
 
 def interval_key(frame: pd.DataFrame, *, bars: bool = False) -> list[Artist]:
     """Legend key of the interval, where any recipe has runs enough for one."""
-    if not has_interval(frame):
+    if not frames.has_interval(frame):
         return []
     label = "95 % t interval over runs"
     return [line_key(label, linewidth=0.8, linestyle="", marker="|", markersize=8) if bars else shade_key(label)]
@@ -494,13 +366,13 @@ def range_key(control: str) -> Artist:
 def run_key(frame: pd.DataFrame) -> list[Artist]:
     """Legend key of the dots that `marks` draws, where any mean is taken of several runs."""
     dot = {"linestyle": "", "marker": "o", "markersize": 2.5, "markeredgewidth": 0, "alpha": 0.6}
-    return [line_key("one run", **dot)] if most_runs(frame) > 1 else []
+    return [line_key("one run", **dot)] if frames.most_runs(frame) > 1 else []
 
 
 def curve_keys(frame: pd.DataFrame, palette: dict[str, str]) -> list[Artist]:
     """Legend keys of `curves`; where every recipe has one run, there is nothing to tell from its mean."""
     keys = recipe_keys(frame, palette)
-    if most_runs(frame) > 1:
+    if frames.most_runs(frame) > 1:
         keys += [line_key("one run", linewidth=THIN), line_key("mean over runs"), *interval_key(frame)]
     return keys
 

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _TRAIN = {"linewidth": 0.8, "linestyle": (0, (4, 2))}
 
@@ -17,9 +17,9 @@ def trajectories(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
         metrics: the study table.
         chance: accuracy of a guess on a held-out hospital; tumour or not is even.
     """
-    shown = style.held_out(metrics)
-    metrics = style.select(metrics, "metrics", "epoch", "accuracy", split=("train", *shown))
-    scored = style.select(metrics, "metrics", "epoch", "accuracy", split=shown)
+    shown = frames.held_out(metrics)
+    metrics = frames.select(metrics, "metrics", "epoch", "accuracy", split=("train", *shown))
+    scored = frames.select(metrics, "metrics", "epoch", "accuracy", split=shown)
     train = metrics[metrics["split"] == "train"]
     palette = style.colours(scored["recipe"])
     figure, rows = style.by_split(scored, share_y="all")

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 
 @mpl.rc_context(style.CONTEXT)
@@ -17,7 +17,7 @@ def ungrokking(ungrokking: pd.DataFrame) -> Figure:
     runs = ungrokking[ungrokking["label"] != "not_grokked"]
     if runs.empty:
         return style.empty("No run that is continued had grokked.")
-    runs = style.select(runs, "ungrokking", "end_accuracy", "start_accuracy", "train_end", "parent_n")
+    runs = frames.select(runs, "ungrokking", "end_accuracy", "start_accuracy", "train_end", "parent_n")
     palette = style.colours(runs["recipe"])
     tasks = list(dict(iter(runs.groupby("task", sort=False))).items())
     figure, axes = style.panels(1, len(tasks), height=2.4, share_y="all")
@@ -38,7 +38,7 @@ def ungrokking(ungrokking: pd.DataFrame) -> Figure:
     keys = [*style.recipe_keys(runs, palette), *style.run_key(runs)]
     keys += [
         style.line_key(
-            "mean over runs, 95 % t interval" if style.has_interval(runs) else "mean over runs", linewidth=1
+            "mean over runs, 95 % t interval" if frames.has_interval(runs) else "mean over runs", linewidth=1
         ),
         style.line_key("test accuracy at the start, mean", linewidth=0.8, linestyle=":"),
         style.line_key("train accuracy at the end, mean", linewidth=0.8, linestyle="--"),

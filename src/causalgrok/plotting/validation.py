@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _CONTROLS = {
     "Permuted\nby slide": ("permuted",),
@@ -34,7 +34,7 @@ def validation(validation: pd.DataFrame, *, asked: float = 0.95) -> Figure:
         asked: power that is asked for at the highest strength.
     """
     columns = ("case", "strength", "probe", "control", "repeats", "rate", "low", "high")
-    table = style.select(validation, "validation", *columns, keys=())
+    table = frames.select(validation, "validation", *columns, keys=())
     probes = list(dict.fromkeys(table["probe"]))
     null = table[table["strength"] == 0]
     power = table[(table["strength"] > 0) & table["case"].isin((_PLANTED, _UNUSED))]

@@ -8,7 +8,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from causalgrok.interventions.features import STAGES
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 _PROBES = {"steering": "Steering", "subspace": "Ablation", "neurons": "Neurons"}
 _TARGETS = ("logistic", "mean_difference", "leace", "inlp", "hospital", "hospital_f", "hospital_auroc")
@@ -31,7 +31,7 @@ def verdicts(verdicts: pd.DataFrame, *, k: int = 64) -> Figure:
         return style.empty("No probe has a control at a named checkpoint.")
     cells = _cells(verdicts, k)
     probes = {probe: group for probe in _PROBES if not (group := cells[cells["probe"] == probe]).empty}
-    runs = cells[style.RUN_KEYS].drop_duplicates().sort_values(["task", "n", "recipe", "seed"])
+    runs = cells[frames.RUN_KEYS].drop_duplicates().sort_values(["task", "n", "recipe", "seed"])
     places = {run: place for place, run in enumerate(runs.itertuples(index=False, name=None))}
     widths = [group[_COLUMN].drop_duplicates().shape[0] for group in probes.values()]
     wide = max(style.ONE_COLUMN, min(style.TWO_COLUMNS, 2.2 + 0.28 * sum(widths)))
@@ -61,21 +61,21 @@ def verdicts(verdicts: pd.DataFrame, *, k: int = 64) -> Figure:
 
 def _cells(verdicts: pd.DataFrame, k: int) -> pd.DataFrame:
     """A row a run and column of the figure: the lowest percentile and highest p over the decisive controls."""
-    table = style.select(
+    table = frames.select(
         verdicts,
         "verdicts",
         *("epoch", "stage", "target", "size", "percentile", "p"),
-        checkpoint=style.NAMED,
+        checkpoint=frames.NAMED,
         probe=_PROBES,
         measure=("flip_fraction", "monotone"),
         decisive=(True,),
-        split=style.one_split(verdicts),
+        split=frames.one_split(verdicts),
     )
-    table, _ = style.latest(table)
+    table, _ = frames.latest(table)
     away = (table["size"] - k).abs().where(table["probe"] == "neurons", -table["size"])
-    nearest = away.groupby([table[column] for column in [*style.RUN_KEYS, *_COLUMN]]).transform("min")
+    nearest = away.groupby([table[column] for column in [*frames.RUN_KEYS, *_COLUMN]]).transform("min")
     table = table[away == nearest]
-    return table.groupby([*style.RUN_KEYS, *_COLUMN], as_index=False).agg({"percentile": "min", "p": "max"})
+    return table.groupby([*frames.RUN_KEYS, *_COLUMN], as_index=False).agg({"percentile": "min", "p": "max"})
 
 
 def _names(runs: pd.DataFrame) -> list[str]:
@@ -106,7 +106,7 @@ def _draw_cells(axes: Axes, cells: pd.DataFrame, places: dict[tuple, int]) -> No
         ["stage", "target", "measure"], key=lambda names: names.str.split(", ").str[0].map(order).fillna(-1)
     ).reset_index(drop=True)
     across = cells.merge(columns.reset_index(names="column"))
-    down = [places[run] for run in across[style.RUN_KEYS].itertuples(index=False, name=None)]
+    down = [places[run] for run in across[frames.RUN_KEYS].itertuples(index=False, name=None)]
     across = across.assign(row=down)
     undefined = across["percentile"].isna()
     axes.plot(across.loc[undefined, "column"], across.loc[undefined, "row"], **_UNDEFINED, color=style.GREY)

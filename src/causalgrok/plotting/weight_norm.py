@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 GROUPS = ("total", "convolution", "normalisation", "embedding", "hidden", "head")
 """Parameter groups in the order of the panels."""
@@ -17,11 +17,11 @@ def weight_norm(dynamics: pd.DataFrame) -> Figure:
     Args:
         dynamics: the study table.
     """
-    dynamics = style.select(dynamics, "dynamics", "epoch", "scale_invariant", "weight_norm", group=GROUPS)
+    dynamics = frames.select(dynamics, "dynamics", "epoch", "scale_invariant", "weight_norm", group=GROUPS)
     palette = style.colours(dynamics["recipe"])
     content = [
         (setting, group, runs[runs["group"] == group])
-        for setting, runs in style.settings(dynamics).items()
+        for setting, runs in frames.settings(dynamics).items()
         for group in GROUPS
         if group in set(runs["group"])
     ]

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from causalgrok.plotting import style
+from causalgrok.plotting import frames, style
 
 
 def runs(recipe="standard", seeds=(0, 1, 2), n=1000, **columns):
@@ -18,34 +18,34 @@ def runs(recipe="standard", seeds=(0, 1, 2), n=1000, **columns):
 def test_the_interval_is_scipys():
     values = np.array([0.61, 0.58, 0.7, 0.66, 0.59])
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert style.t_interval(values) == pytest.approx(tuple(expected))
+    assert frames.t_interval(values) == pytest.approx(tuple(expected))
 
 
 @pytest.mark.parametrize("values", [[0.6], [0.6, 0.7]])
 def test_fewer_than_three_runs_have_no_interval(values):
-    assert all(math.isnan(end) for end in style.t_interval(values))
+    assert all(math.isnan(end) for end in frames.t_interval(values))
 
 
 def test_a_mean_covers_only_what_all_runs_of_the_recipe_have():
     long, short = runs(seeds=(0, 1), epoch=5), runs(seeds=(0,), epoch=9)
     other = runs("grokking", seeds=(0,), epoch=9)
-    kept = style.complete(pd.concat([long, short, other]), ["epoch"])
+    kept = frames.complete(pd.concat([long, short, other]), ["epoch"])
     assert set(zip(kept["recipe"], kept["epoch"], strict=True)) == {("standard", 5), ("grokking", 9)}
 
 
 def test_the_last_checkpoint_is_each_runs_own():
     frame = pd.concat([runs(seeds=(0, 1), epoch=5), runs(seeds=(0,), epoch=9)])
-    kept = style.final(frame)
+    kept = frames.final(frame)
     assert dict(zip(kept["seed"], kept["epoch"], strict=True)) == {0: 9, 1: 5}
 
 
 def test_select_keeps_only_named_rows_and_columns():
     frame = pd.concat([runs(split="train", loss=1.0, accuracy=0.9), runs(split="ood_test", loss=1.0, accuracy=0.6)])
-    kept = style.select(frame, "metrics", "accuracy", split=("ood_test",))
+    kept = frames.select(frame, "metrics", "accuracy", split=("ood_test",))
     assert list(kept) == ["task", "recipe", "n", "seed", "accuracy", "split"]
     assert set(kept["accuracy"]) == {0.6}
     with pytest.raises(ValueError, match="table metrics: no rows whose split is id_val or test"):
-        style.select(frame, "metrics", split=("id_val", "test"))
+        frames.select(frame, "metrics", split=("id_val", "test"))
 
 
 def test_standard_and_grokking_keep_their_colours_whatever_stands_beside_them():
@@ -70,8 +70,8 @@ def test_labels_count_runs_per_training_set():
 
 def test_settings_name_the_task_only_where_there_are_several():
     one, two = runs(n=300), runs().assign(task="u")
-    assert list(style.settings(one)) == ["n = 300"]
-    assert list(style.settings(pd.concat([one, two]))) == ["t, n = 300", "u, n = 1000"]
+    assert list(frames.settings(one)) == ["n = 300"]
+    assert list(frames.settings(pd.concat([one, two]))) == ["t, n = 300", "u, n = 1000"]
 
 
 @pytest.mark.parametrize(("last", "ticks"), [(3000, [0, 1, 10, 100, 1000]), (20, [0, 1, 10])])

@@ -5,7 +5,7 @@ import pytest
 from figure_parts import legend, lines, overlapping, panel
 from synthetic_study import study_tables
 
-from causalgrok.plotting import draw, style
+from causalgrok.plotting import draw, frames
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_ends_of_continued_runs_stand_at_their_means(tables):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["300", "1000"]
     groups = frame.groupby(["n", "recipe"])["end_accuracy"]
     ends = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == 2 and len(set(line.get_xdata())) == 1]
-    np.testing.assert_allclose(sorted(map(tuple, ends)), sorted(style.t_interval(values) for _, values in groups))
+    np.testing.assert_allclose(sorted(map(tuple, ends)), sorted(frames.t_interval(values) for _, values in groups))
     drawn = {round(float(line.get_ydata()[0]), 6) for line in axes.lines if line.get_marker() == "_"}
     assert drawn == {round(mean, 6) for mean in groups.mean()}
 
