@@ -104,6 +104,7 @@ AFTER_TRAINING = {
             {
                 **{"ablate_neurons": 2, "collect": 1, "plot_neurons": 1, "plot_neurons_per_seed": 1},
                 **COMPARED,
+                **CLAIMED,  # it reads steering as verdicts do
                 **{"plot_verdicts": 1, "plot_reliance": 1},
             },
         ),
