@@ -168,6 +168,14 @@ COLUMNS: dict[str, dict[str, str]] = {
     | _SPLIT
     | _SCORES
     | {"flip_fraction": "fraction of examples whose predicted class differs from the one under stored statistics"},
+    "slides": _EPOCH
+    | _SPLIT
+    | {
+        "hospital": "hospital, 0 to 4",
+        "slide": "slide the patches were cut from",
+        "images": "number of patches",
+        "accuracy": "fraction of them classified correctly",
+    },
     "geometry": _EPOCH
     | {
         "split": "split whose pooled features are measured",
@@ -239,6 +247,18 @@ COLUMNS: dict[str, dict[str, str]] = {
         "selected_epoch": "evaluation at which the other seeds' mean OOD-val accuracy is highest",
         "selected_accuracy": "OOD-test accuracy there",
         "decline_selected": "selected_accuracy minus final_accuracy: the secondary measure, across seeds",
+    },
+    "decline": _SPLIT
+    | {
+        "hospital": "hospital, 0 to 4",
+        "early": "mean over slides of accuracy over the first quarter of kept checkpoints after memorisation",
+        "late": "the same over the last quarter",
+        "decline": "early minus late: positive is a fall",
+        "low": "lower end of its 95 % t interval over slides",
+        "high": "upper end of it",
+        "slides": "number of slides",
+        "first_epoch": "first checkpoint that counts",
+        "last_epoch": "last one",
     },
     "sensitivity": {
         "delta": "least Delta_S of a run that grokked",
@@ -519,20 +539,21 @@ COLUMNS: dict[str, dict[str, str]] = {
 
 RUN_TABLES = (
     *("metrics", "dynamics", "counterfactual", "renormalisation", "probing", "subspace", "erasure", "concentration"),
-    *("steering", "neurons", "geometry", "checkpoints"),
+    *("steering", "neurons", "geometry", "slides", "checkpoints"),
 )
 """The tables that one run has, in the order of the pipeline."""
 
 HOSPITAL_TABLES = frozenset(
     {
         *("counterfactual", "renormalisation", "probing", "subspace", "erasure", "concentration", "steering"),
-        "neurons",
+        *("neurons", "slides"),
     }
 )
 """Those that ask about hospitals: runs of tasks without hospitals do not have them."""
 
 STUDY_TABLES = {
     "outcomes": ("metrics",),
+    "decline": ("slides", "checkpoints"),
     "sensitivity": ("metrics",),
     "statistics": ("outcomes",),
     "mechanism": ("dynamics", "metrics"),

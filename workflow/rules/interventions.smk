@@ -124,6 +124,24 @@ rule ablate_neurons:
         "../scripts/ablate_neurons.py"
 
 
+rule measure_slides:
+    """How good is a network on each slide of the hospitals that judge it?"""
+    input:
+        "<run_dir>/features.safetensors",
+    output:
+        "<run_dir>/slides.parquet",
+    log:
+        "<logs>/measure_slides/<run>.log",
+    benchmark:
+        "<benchmarks>/measure_slides/<run>.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("measure_slides"),
+    script:
+        "../scripts/measure_slides.py"
+
+
 rule measure_geometry:
     """In how many dimensions do the features lie?"""
     input:

@@ -61,6 +61,25 @@ rule summarise_sensitivity:
         "../scripts/summarise_sensitivity.py"
 
 
+rule summarise_decline:
+    """Did accuracy fall at unseen hospitals, as far as their slides can tell?"""
+    input:
+        expand("<tables>/{table}.parquet", table=STUDY_TABLES["decline"], allow_missing=True),
+    output:
+        "<tables>/decline.parquet",
+    log:
+        "<logs>/summarise_decline/{study}.log",
+    benchmark:
+        "<benchmarks>/summarise_decline/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("summarise_decline"),
+    script:
+        "../scripts/summarise_decline.py"
+
+
 rule compare_recipes:
     """Do the recipes differ, by how much, and could so few runs have shown it?"""
     input:

@@ -1,9 +1,10 @@
-"""How good a network is, from its cached features: the table `metrics` of a network that was trained elsewhere."""
+"""How good a network is, from its cached features: slide by slide, and for a network that was trained elsewhere."""
 
 import numpy as np
 import pandas as pd
 
 from causalgrok.columns import COLUMNS
+from causalgrok.data.splits import EVALUATION_SPLITS
 from causalgrok.interventions.features import Features
 from causalgrok.interventions.scoring import double
 from causalgrok.scoring import accuracy, auroc, logit_scale, margin
@@ -35,3 +36,23 @@ def evaluate_heads(features: Features) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows, columns=list(COLUMNS["metrics"]))
+
+
+def evaluate_slides(features: Features) -> pd.DataFrame:
+    """Accuracy of every checkpoint on every slide of the splits that judge.
+
+    Returns:
+        The columns of the table `slides`.
+    """
+    frames = [pd.DataFrame(columns=list(COLUMNS["slides"]))]
+    for epoch in features.epochs:
+        head = double(features.head(epoch))
+        for split in set(features.splits) & set(EVALUATION_SPLITS):
+            correct = np.argmax(head.logits(features.at(epoch, split)), axis=1) == features.labels(split)
+            images = pd.DataFrame(
+                {"hospital": features.domains(split), "slide": features.groups(split), "accuracy": correct}
+            )
+            counted = images.groupby(["hospital", "slide"])["accuracy"].agg(images="size", accuracy="mean")
+            frames.append(counted.reset_index().assign(epoch=epoch, split=split))
+    slides = pd.concat(frames[1:] or frames, ignore_index=True)[list(COLUMNS["slides"])]
+    return slides.sort_values(["epoch", "split", "hospital", "slide"], ignore_index=True)

@@ -49,6 +49,7 @@ FIGURES: dict[str, FigureSpec] = {
     for spec in (
         FigureSpec("trajectories", "trajectories", ("metrics",), "Training", "OOD accuracy over training"),
         FigureSpec("peak_accuracy", "peak_accuracy", ("outcomes",), "Training", "Peak OOD accuracy against n", True),
+        FigureSpec("decline", "decline", ("decline",), "Training", "Fall of OOD accuracy, by slides"),
         FigureSpec("domain_gap", "domain_gap", ("metrics",), "Training", "Accuracy at seen and unseen hospitals", True),
         FigureSpec(
             "ungrokking", "ungrokking", ("ungrokking",), "Training", "Test accuracy after training on fewer examples"

@@ -17,7 +17,7 @@ from causalgrok.interventions.features import STAGES
 TABLES = (
     *("metrics", "dynamics", "geometry", "outcomes", "sensitivity", "checkpoints", "probing", "subspace", "steering"),
     *("neurons", "counterfactual", "renormalisation", "erasure", "concentration", "verdicts", "stopping"),
-    "ungrokking",
+    *("ungrokking", "slides", "decline"),
 )
 """The tables whose rows are of a run."""
 
@@ -112,6 +112,8 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
             {"name": name, "epoch": epoch}
             for name, epoch in {"init": 0, "memorised": 16, "selected": 64, "final": 3000}.items()
         ],
+        "slides": list(slides(random)),
+        "decline": list(decline(random)),
         "sensitivity": list(sensitivity(favoured)),
         "ungrokking": [ungrokking(random, recipe, n)],
         "verdicts": list(verdicts(random, favoured)),
@@ -126,6 +128,18 @@ def ungrokking(random, recipe: str, n: int) -> dict:
     row = {"parent_task": "camelyon17", "parent_recipe": recipe, "parent_n": 2000, "parent_label": "grokked"}
     row |= {"exposure": 5.0, "start_accuracy": 1.0, "end_accuracy": end, "end_error": 0.01, "drift": 0.0}
     return row | {"train_end": 0.99, "fall": 1 - end, "share_kept": end, "label": "ungrokked"}
+
+
+def slides(random):
+    for epoch, split, slide in itertools.product(CHECKPOINTS, ("id_val", "ood_val", "ood_test"), range(10)):
+        yield at(epoch, split) | {"hospital": 2, "slide": slide, "images": 20, "accuracy": random.uniform(0.5, 0.9)}
+
+
+def decline(random):
+    for hospital, split in ((1, "ood_val"), (2, "ood_test"), (0, "id_val")):
+        fall, reach = random.normal(0.02, 0.02), random.uniform(0.01, 0.04)
+        where = {"split": split, "hospital": hospital, "slides": 10, "first_epoch": 16, "last_epoch": 3000}
+        yield where | {"early": 0.7, "late": 0.7 - fall, "decline": fall, "low": fall - reach, "high": fall + reach}
 
 
 def probing(random, favoured):

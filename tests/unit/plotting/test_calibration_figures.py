@@ -62,3 +62,21 @@ def test_comparisons_show_differences_and_write_every_p(tables, drawn):
 def test_one_recipe_has_nothing_to_be_compared_with(tables):
     (sentence,) = draw("comparisons", {"statistics": tables["statistics"][:0]}).texts
     assert sentence.get_text() == "There are no two recipes to compare."
+
+
+def test_decline_has_a_row_a_run_and_a_panel_a_held_out_hospital(tables, drawn):
+    figure = drawn("decline")
+    assert [axes.get_title("left") for axes in figure.axes] == [
+        "OOD validation hospital, 10 slides",
+        "OOD test hospital, 10 slides",
+    ]
+    for axes, split in zip(figure.axes, ("ood_val", "ood_test"), strict=True):
+        of_split = rows(tables["decline"], split=split)
+        marks = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+        assert sorted(marks) == pytest.approx(sorted(of_split["decline"]))
+    assert len(figure.axes[0].get_yticklabels()) == 12
+
+
+def test_runs_without_a_decline_are_said_to_have_none(tables):
+    (sentence,) = draw("decline", {"decline": tables["decline"][:0]}).texts
+    assert sentence.get_text().startswith("No run has two checkpoints")
