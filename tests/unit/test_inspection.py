@@ -7,7 +7,15 @@ from causalgrok.config import Run
 from causalgrok.inspection import plan_inspection
 from causalgrok.validation import check_config
 
-ROOT = {"build": [], "datasets": {}, "recipes": {}, "measurements": {"full": {}}, "tasks": {}, "studies": {}}
+ROOT = {
+    "build": [],
+    "datasets": {},
+    "recipes": {},
+    "measurements": {"full": {}},
+    "detectors": {"default": {}},
+    "tasks": {},
+    "studies": {},
+}
 
 
 @pytest.fixture
