@@ -13,8 +13,8 @@ deviation) outside that top K, dead channels out.
 from collections.abc import Callable, Iterable
 
 import numpy as np
+import pandas as pd
 from scipy.spatial.distance import cdist
-from scipy.stats import rankdata
 
 from causalgrok.interventions.controls import generator
 from causalgrok.interventions.logistic import LogisticProbe
@@ -48,7 +48,7 @@ def f_scores(features: np.ndarray, domains: np.ndarray) -> np.ndarray:
 
 def auroc_scores(features: np.ndarray, domains: np.ndarray) -> np.ndarray:
     """Largest |AUROC - 1/2| over hospitals, each against the others, of every channel; arguments as for `f_scores`."""
-    ranks = rankdata(features, axis=0)
+    ranks = pd.DataFrame(features).rank().to_numpy()
     return _by_grouping(domains, lambda member: _auroc_scores(ranks, member))
 
 

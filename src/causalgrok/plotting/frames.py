@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 from pandas.core.groupby import SeriesGroupBy
-from scipy import stats
+from scipy.special import stdtrit
 
 from causalgrok.columns import RUN
 
@@ -119,7 +119,7 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
 def half_interval(groups: SeriesGroupBy) -> pd.Series:
     """Half the width of the 95 % t interval of each group's mean; missing for fewer than `LEAST_RUNS` values."""
     count = groups.count()
-    return (stats.t.ppf(0.975, count - 1) * groups.sem()).where(count >= LEAST_RUNS)
+    return (stdtrit(count - 1, 0.975) * groups.sem()).where(count >= LEAST_RUNS)
 
 
 def has_interval(frame: pd.DataFrame) -> bool:

@@ -14,7 +14,6 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
@@ -98,7 +97,7 @@ def colours(names: Iterable[str]) -> dict[str, str]:
     """Recipe -> colour: standard and grokking have theirs, the others take the rest in the order of their names."""
     names = sorted(set(names))
     others = [name for name in names if name not in _FIXED]
-    palette = _OTHERS if len(others) <= len(_OTHERS) else sns.husl_palette(len(others)).as_hex()
+    palette = _OTHERS if len(others) <= len(_OTHERS) else _hues(len(others))
     mapping = _FIXED | dict(zip(others, palette, strict=False))
     return {name: mapping[name] for name in names}
 
@@ -108,7 +107,13 @@ def shades(count: int, *, sequential: bool) -> Sequence[str]:
     if sequential:
         # Without viridis' last fifth, which is too pale for a line on white.
         return [to_hex(mpl.colormaps["viridis"](0.8 * index / max(1, count - 1))) for index in range(count)]
-    return _DISTINCT[:count] if count <= len(_DISTINCT) else sns.husl_palette(count).as_hex()
+    return _DISTINCT[:count] if count <= len(_DISTINCT) else _hues(count)
+
+
+def _hues(count: int) -> Sequence[str]:
+    import seaborn as sns  # a third of a second in every figure's job, for the few that need so many
+
+    return sns.husl_palette(count).as_hex()
 
 
 def counted(frame: pd.DataFrame) -> dict[str, str]:
