@@ -34,7 +34,10 @@ BAD = {
         "studies: {demo: {runs: [{task: tissue, recipes: [standard], n: [9000], seeds: [0]}]}}",
         "studies.demo.runs[0].n[0]: n = 9000 at label-hospital correlation",
     ),
-    "no runs": ("studies: {demo: {runs: []}}", "studies.demo.runs: is empty; name runs, or what is planted or calibrated"),
+    "no runs": (
+        "studies: {demo: {runs: []}}",
+        "studies.demo.runs: is empty; name runs, or what is planted or calibrated",
+    ),
     "missing data root": (
         "data_root: /nowhere",
         "data_root: data root /nowhere is not a folder; expected /nowhere",
