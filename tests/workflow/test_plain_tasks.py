@@ -28,7 +28,8 @@ def test_the_study_ends_with_its_tables_and_figures(plain, monkeypatch):
     outcomes = read_table(results / "tables/outcomes.parquet")
     assert outcomes["final_accuracy"].notna().all() and outcomes["final_accuracy_ood_val"].isna().all()
     figures = {path.stem for path in (results / "figures").glob("*.svg")}
-    assert figures == {"trajectories", "weight_norm", "effective_rank", "ungrokking"}
+    assert {"trajectories", "weight_norm", "norm_growth", "effective_rank", "sensitivity", "ungrokking"} <= figures
+    assert not figures & {"domain_gap", "peak_accuracy", "decline", "probing", "verdicts"}
     assert not list((plain.folder / "results/data").glob("*/patches.svg"))
     monkeypatch.chdir(plain.folder)  # run.json names its data from there
     assert not list(damage(Path("results")))
