@@ -32,7 +32,12 @@ def logit_margin(metrics: pd.DataFrame) -> Figure:
             if measure != "zero_loss_fraction" and setting in others:
                 style.means(panel, others[setting], "epoch", measure, palette, shade=0, **_HELD_OUT)
             style.epoch_axis(panel, runs["epoch"].max())
-            style.bound(panel, [0, *runs[measure].dropna()])
+            if measure == "margin":
+                style.bound(panel, [0, *runs[measure].dropna()])
+            elif measure == "logit_scale":
+                style.logarithmic(panel, runs[measure].to_numpy())
+            else:
+                panel.set_ylim(-0.03, 1.03)
             panel.set_title(f"{_TITLES[measure]}\n{setting}")
             panel.set_ylabel(label)
     keys = style.curve_keys(train, palette)

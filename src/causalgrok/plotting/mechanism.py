@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from causalgrok.analysis.white_gradients import decayed_norm, diffusion_norm
 from causalgrok.plotting import frames, style
@@ -78,7 +77,7 @@ def angle_per_step(dynamics: pd.DataFrame, mechanism: pd.DataFrame) -> Figure:
         for panel, runs in row:
             style.curves(panel, runs, "epoch", "measured", palette)
             style.means(panel, runs, "epoch", "predicted", palette, shade=0, **_NULL)
-            _logarithmic(panel)
+            style.logarithmic(panel, runs[["measured", "predicted"]].to_numpy())
         row[0][0].set_ylabel("angle per step (mrad)")
     keys = [*style.curve_keys(frame, palette), style.line_key("Adam on white noise: lr / norm", **_NULL)]
     style.legend(figure, keys)
@@ -90,24 +89,26 @@ def grokfast_alignment(dynamics: pd.DataFrame) -> Figure:
     """Draw how Grokfast's moving average m points along the gradient, and whether it makes the norm grow.
 
     Args:
-        dynamics: the study table.
+        dynamics: the study table. Convolutions, or hidden layers where there are none, stand beside the head.
     """
     columns = ("epoch", "scale_invariant", "gradient_growth", *_MEASURES)
     frame = frames.select(dynamics, "dynamics", *columns, group=GROUPS)
     frame = frame[frame.groupby(frames.RUN_KEYS)["grokfast_alignment"].transform("count") > 0]
     if frame.empty:
         return style.empty("No run of this study uses Grokfast.")
+    body = next((group for group in GROUPS[:2] if group in set(frame["group"])), "head")
+    frame = frame[frame["group"].isin((body, "head"))]
     palette = style.colours(frame["recipe"])
-    figure, rows = _by_group(frame, repeated=len(_MEASURES), share_y="row")
-    for place, row in enumerate(rows):
-        measure, label = list(_MEASURES.items())[place % len(_MEASURES)]
-        for panel, runs in row:
+    figure, rows = _by_group(frame, repeated=len(_MEASURES))
+    for row in rows:
+        for place, (panel, runs) in enumerate(row):
+            measure = list(_MEASURES)[place % len(_MEASURES)]
             style.curves(panel, runs, "epoch", measure, palette)
             if measure == "grokfast_growth":
                 style.means(panel, runs, "epoch", "gradient_growth", palette, shade=0, **_NULL)
             style.reference(panel, 0)
-        style.bound(row[0][0], [0, *pd.concat([runs[measure] for _, runs in row]).dropna()])
-        row[0][0].set_ylabel(label)
+            panel.set_ylim(-1.05, 1.05)
+            panel.set_ylabel(_MEASURES[measure])
     keys = [
         *style.curve_keys(frame, palette),
         style.line_key("cos(-gradient, weights), mean", **_NULL),
@@ -124,15 +125,13 @@ def _joined(dynamics: pd.DataFrame, mechanism: pd.DataFrame, value: str, setting
     return rows[np.isfinite(rows["weight_norm"])].merge(of_runs, on=[*frames.RUN_KEYS, "group"])
 
 
-def _by_group(
-    frame: pd.DataFrame, *, repeated: int = 1, share_y: str = "none"
-) -> tuple[Figure, list[list[tuple[Axes, pd.DataFrame]]]]:
-    """A figure with a row of panels a training set, `repeated` times, and in it one for each group that it has."""
+def _by_group(frame: pd.DataFrame, *, repeated: int = 1) -> tuple[Figure, list[list[tuple[Axes, pd.DataFrame]]]]:
+    """A figure with a row of panels a training set, and in it one for each group that it has, `repeated` times."""
     content = []
     for setting, runs in frames.settings(frame).items():
         present = [group for group in GROUPS if group in set(runs["group"])]
-        content += repeated * [[(group, setting, runs[runs["group"] == group]) for group in present]]
-    figure, axes = style.panels(len(content), max(map(len, content)), share_y=share_y)
+        content.append([(group, setting, runs[runs["group"] == group]) for group in present for _ in range(repeated)])
+    figure, axes = style.panels(len(content), max(map(len, content)))
     rows = []
     for row, parts in zip(axes, content, strict=True):
         rows.append([(panel, runs) for panel, (_, _, runs) in zip(row, parts, strict=False)])
@@ -143,11 +142,3 @@ def _by_group(
         for spare in row[len(parts) :]:
             spare.remove()
     return figure, rows
-
-
-def _logarithmic(panel: Axes) -> None:
-    """A logarithmic vertical axis that names 1, 2 and 5 of every decade, so that a short one has ticks too."""
-    panel.set_yscale("log")
-    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    panel.yaxis.set_minor_locator(NullLocator())

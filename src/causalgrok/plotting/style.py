@@ -20,7 +20,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from causalgrok.files import write_bytes
 from causalgrok.plotting import frames
@@ -333,6 +333,18 @@ def epoch_axis(axes: Axes, last: int) -> None:
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     # Of one checkpoint, at 0, half a point would be seen.
     axes.set_xlim((0, last) if last else (-1, 1))
+
+
+def logarithmic(axes: Axes, values: np.ndarray) -> None:
+    """A logarithmic vertical axis that names 1, 2 and 5 of each decade if the positive ones of `values` span few."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if not len(positive):
+        return
+    decades = math.log10(positive.max() / positive.min())
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.2 else (1,), numticks=6))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def reference(axes: Axes, height: float, linestyle: str = ":") -> None:

@@ -72,13 +72,26 @@ def test_margins_of_training_and_held_out_set(tables, drawn):
 
 def test_only_recipes_with_grokfast_are_drawn(tables, drawn):
     figure = drawn("grokfast_alignment")
-    assert len(figure.axes) == 2 * 2 * 3
+    assert len(figure.axes) == 2 * 2 * 2
     assert {to_hex(line.get_color()) for axes in figure.axes for line in lines(axes, style.THICK)} == {RED}
-    alignment, growth = figure.axes[2], figure.axes[5]
+    alignment, growth = figure.axes[2:4]
     assert (alignment.get_title("left"), growth.get_title("left")) == ("head\nn = 300", "head\nn = 300")
     np.testing.assert_allclose(lines(alignment, style.THICK)[0].get_ydata(), 0.3)
     np.testing.assert_allclose(lines(growth, style.THICK)[0].get_ydata(), 0.2)
     np.testing.assert_allclose(dashed(growth, _NULL, RED).get_ydata(), 0.1)
+
+
+@pytest.mark.parametrize(("span", "labels"), [(1.4, 2), (20, 3), (1e6, 3)])
+def test_short_and_long_logarithmic_axes_have_ticks(span, labels):
+    figure, axes = style.panels(1, 1)
+    values = np.array([0.03, 0.03 * span, np.nan, 0])
+    axes[0, 0].plot(values[:2])
+    style.logarithmic(axes[0, 0], values)
+    figure.draw_without_rendering()
+    low, high = axes[0, 0].get_ylim()
+    shown = [tick for tick in axes[0, 0].get_yticks() if low <= tick <= high]
+    assert labels <= len(shown) <= 8
+    style.logarithmic(axes[0, 0], np.array([np.nan, 0]))
 
 
 def test_what_there_is_nothing_to_draw_of_is_said_in_words(small):
