@@ -193,6 +193,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "end_accuracy": "mean test accuracy over the final plateau",
         "end_error": "its standard error, corrected for autocorrelation",
         "drift": "mean over the plateau's second half minus its first: far from 0 if the run had not settled",
+        "lowest_accuracy": "lowest test accuracy at any evaluation: a run may fall and recover before its end",
         "train_end": "mean train accuracy over the final plateau",
         "fall": "start_accuracy minus end_accuracy",
         "share_kept": "(end_accuracy - chance) / (start_accuracy - chance)",
@@ -212,9 +213,12 @@ COLUMNS: dict[str, dict[str, str]] = {
         "high": "upper end of it",
         "p": "two-sided exact paired permutation p of no difference",
         "smallest_p": "the smallest p that this number of pairs can give",
+        "p_holm": "p corrected for all contrasts of the study (Holm)",
+        "smallest_p_holm": "the smallest that p_holm could be with these pairs",
         "p_equivalence": "p of two one-sided paired t tests against the margin; missing without spread",
         "margin": "largest difference that would not matter",
-        "verdict": "different (p at or below .05), equivalent (p_equivalence at or below .05) or inconclusive",
+        "verdict": "equivalent (p_equivalence at or below .05: whatever differs does not matter), else different "
+        "(p_holm at or below .05), else inconclusive",
     },
     "outcomes": {
         "label": "grokked, semi_grokked, peak_decline, plateau or never_memorised, by the detector's thresholds (table "

@@ -6,8 +6,8 @@ alike. The word belongs to this protocol alone; a curve from scratch that peaks 
 
 A continued run is judged by its final plateau, as the grokking detector cuts it: ungrokked if test accuracy has fallen
 by `fall` and by more than 2 standard errors of the plateau's mean while the run still fits its own examples. Ends under
-two recipes are compared within a training set, paired by seed: an exact permutation test, and two one-sided t tests
-against a margin, since a difference that was not found is not yet none.
+two recipes are compared within a training set, paired by seed: an exact permutation test, with Holm's correction over
+all contrasts of the study, and two one-sided t tests against a margin: a difference that was not found is not yet none.
 
 Varma, Shah, Kenton, Kramar, Kumar: Explaining grokking through circuit efficiency (2023), arXiv 2309.02390
 """
@@ -22,12 +22,16 @@ from causalgrok.analysis.detector import detect, mean_error, plateau_start
 from causalgrok.analysis.dynamics import judged_split
 from causalgrok.analysis.settings import DetectorSettings, UngrokkingSettings
 from causalgrok.analysis.statistics.equivalence import equivalence_test
+from causalgrok.analysis.statistics.families import holm
 from causalgrok.analysis.statistics.intervals import difference_interval
 from causalgrok.analysis.statistics.permutation import permutation_test
 from causalgrok.columns import COLUMNS, RUN
 
 ALPHA = 0.05
 """Level of the contrasts' verdicts."""
+
+_DECIDED = ("p_holm", "smallest_p_holm", "verdict")
+_MEASURED = [column for column in COLUMNS["ungrokking_contrasts"] if column not in _DECIDED]
 
 
 def judge_continued(
@@ -67,7 +71,11 @@ def contrast_recipes(ungrokking: pd.DataFrame, settings: UngrokkingSettings) -> 
             if len(ends):
                 names = dict(zip(("recipe_a", "recipe_b"), recipes, strict=True))
                 rows.append({"task": task, "n": n} | names | _contrast(*ends.to_numpy().T, settings.margin))
-    return pd.DataFrame(rows, columns=list(COLUMNS["ungrokking_contrasts"]))
+    table = holm(pd.DataFrame(rows, columns=_MEASURED).assign(family="ungrokking"), alpha=ALPHA)
+    table["verdict"] = "inconclusive"
+    table.loc[table["rejected"], "verdict"] = "different"
+    table.loc[table["p_equivalence"] <= ALPHA, "verdict"] = "equivalent"
+    return table[list(COLUMNS["ungrokking_contrasts"])]
 
 
 def _grokked(evaluations: pd.DataFrame, chance: float, detector: DetectorSettings) -> str:
@@ -99,6 +107,7 @@ def _ending(
         "end_accuracy": end,
         "end_error": error,
         "drift": plateau[half:].mean() - plateau[:half].mean(),
+        "lowest_accuracy": test.min(),
         "train_end": train_end,
         "fall": fall,
         "share_kept": (end - one["chance"]) / (start - one["chance"]) if start > one["chance"] else np.nan,
@@ -109,12 +118,7 @@ def _ending(
 def _contrast(a: np.ndarray, b: np.ndarray, margin: float) -> dict[str, object]:
     test = permutation_test(a, b, paired=True)
     interval = difference_interval(a, b, paired=True)
-    several = len(a) > 1
-    equivalence = equivalence_test(a, b, margin=margin, paired=True, alpha=ALPHA) if several else None
-    if test.p <= ALPHA:
-        verdict = "different"
-    else:
-        verdict = "equivalent" if several and equivalence.verdict == "equivalent" else "inconclusive"
+    equivalence = equivalence_test(a, b, margin=margin, paired=True, alpha=ALPHA) if len(a) > 1 else None
     return {
         "pairs": len(a),
         "end_a": a.mean(),
@@ -124,9 +128,8 @@ def _contrast(a: np.ndarray, b: np.ndarray, margin: float) -> dict[str, object]:
         "high": interval.high,
         "p": test.p,
         "smallest_p": test.smallest_p,
-        "p_equivalence": equivalence.p if several else np.nan,
+        "p_equivalence": equivalence.p if equivalence else np.nan,
         "margin": margin,
-        "verdict": verdict,
     }
 
 

@@ -75,19 +75,32 @@ def test_a_diverged_parent_is_no_parent():
 def test_equal_ends_are_equivalent_and_others_differ():
     ends = {("decay", 50): 0.3, ("tenth", 50): 0.3, ("decay", 80): 0.6, ("tenth", 80): 0.9}
     frames = [
-        child(seed, end, recipe=recipe, n=n, noise=0.02) for (recipe, n), end in ends.items() for seed in range(6)
+        child(seed, end, recipe=recipe, n=n, noise=0.02) for (recipe, n), end in ends.items() for seed in range(7)
     ]
-    noisy = judge(*(parent(seed) for seed in range(6)), *frames)
+    noisy = judge(*(parent(seed) for seed in range(7)), *frames)
+    assert (noisy["lowest_accuracy"] < noisy["end_accuracy"]).all()
     # Equal seeds share their noise here, so runs get some of their own.
     noisy["end_accuracy"] += 0.01 * np.random.default_rng(0).standard_normal(len(noisy))
     table = contrast_recipes(noisy, RULES).set_index("n")
     assert list(contrast_recipes(noisy, RULES)) == list(COLUMNS["ungrokking_contrasts"])
     assert table["verdict"].to_dict() == {50: "equivalent", 80: "different"}
-    assert (table["pairs"] == 6).all()
-    assert (table["smallest_p"] == 2 / 2**6).all()
-    assert table.loc[80, "p"] == 2 / 2**6
+    assert (table["pairs"] == 7).all()
+    assert (table["smallest_p"] == 2 / 2**7).all()
+    assert table.loc[80, "p"] == 2 / 2**7
+    assert table.loc[80, "p_holm"] == 2 * table.loc[80, "p"] == 0.03125
     assert table.loc[80, "difference"] == pytest.approx(-0.3, abs=0.03)
     assert table.loc[50, "low"] < 0 < table.loc[50, "high"]
+
+
+def test_a_difference_that_cannot_matter_is_equivalence():
+    table = pd.DataFrame(
+        {"task": "t", "n": 5, "label": "kept", "recipe": ["a"] * 7 + ["b"] * 7, "seed": [*range(7)] * 2}
+    )
+    table["end_accuracy"] = np.where(table["recipe"] == "a", 0.999, 0.99) + 0.0001 * table["seed"] * (
+        table["recipe"] == "a"
+    )
+    row = contrast_recipes(table, RULES).iloc[0]
+    assert (row["p"], row["verdict"]) == (2 / 2**7, "equivalent")
 
 
 def test_three_seeds_can_never_differ():

@@ -127,7 +127,7 @@ def ungrokking(random, recipe: str, n: int) -> dict:
     end = 0.2 + n / 2000 + random.normal(0, 0.02)
     row = {"parent_task": "camelyon17", "parent_recipe": recipe, "parent_n": 2000, "parent_label": "grokked"}
     row |= {"exposure": 5.0, "start_accuracy": 1.0, "end_accuracy": end, "end_error": 0.01, "drift": 0.0}
-    return row | {"train_end": 0.99, "fall": 1 - end, "share_kept": end, "label": "ungrokked"}
+    return row | {"lowest_accuracy": end, "train_end": 0.99, "fall": 1 - end, "share_kept": end, "label": "ungrokked"}
 
 
 def slides(random):
