@@ -99,8 +99,10 @@ def ablate_neurons(features: Features, settings: Measurement) -> pd.DataFrame:
         members = np.concatenate([some.members for some in sets])
         cases = _cases(sets, members, orders["tumour"][0])
         weight, addition = silenced_heads(head, members, pool.mean(axis=0))
-        for mode, bias in (("zero", head.bias), ("mean", head.bias + addition)):
-            frames.append(score_heads(features, epoch, cases.assign(mode=mode), weight, bias))
+        # Both modes of a set side by side: they differ in the bias alone, and so are sorted once.
+        cases = cases.loc[cases.index.repeat(2)].assign(mode=np.tile(["zero", "mean"], len(cases)))
+        bias = np.stack([np.broadcast_to(head.bias, addition.shape), head.bias + addition], axis=1)
+        frames.append(score_heads(features, epoch, cases, np.repeat(weight, 2, axis=0), bias.reshape(len(cases), -1)))
     return pd.concat(frames, ignore_index=True)[list(COLUMNS["neurons"])]
 
 

@@ -54,7 +54,7 @@ def _scores(
     heads, classes, dimension = weight.shape
     if classes == 2:
         # Only the margin counts; heads that differ in their bias alone share its order, and so the AUROC.
-        rows, shared = np.unique(weight[:, 1] - weight[:, 0], axis=0, return_inverse=True)
+        rows, shared = _distinct(weight[:, 1] - weight[:, 0])
         unbiased = rows @ pooled.T
         areas = area_under_curve(unbiased, labels == 1)[shared]
         decided = unbiased[shared] > (bias[:, 0] - bias[:, 1])[:, None]
@@ -63,6 +63,13 @@ def _scores(
         logits = logits + bias[:, None]
         decided, areas = np.argmax(logits, axis=-1), auroc(logits, labels)
     return np.mean(decided == labels, axis=-1), areas, np.mean(decided != unaltered, axis=-1)
+
+
+def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Those of rows (m, d) that differ, and which of them each row is (m,); by their bytes, without sorting them."""
+    numbers: dict[bytes, int] = {}
+    shared = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows])
+    return rows[np.unique(shared, return_index=True)[1]], shared
 
 
 def double(head: Head) -> Head:
