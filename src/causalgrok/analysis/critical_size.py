@@ -19,13 +19,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from causalgrok.analysis.dynamics import JUDGED
 from causalgrok.analysis.statistics.intervals import t_interval
 from causalgrok.analysis.statistics.permutation import permutation_test
 from causalgrok.analysis.statistics.results import share
 from causalgrok.columns import COLUMNS, RUN
-
-JUDGED = ("ood_test", "test")
-"""The split that is judged: the first of these that a task has."""
 
 LAST_QUARTER = 0.75
 """Share of the epochs after which evaluations belong to the plateau."""
