@@ -16,12 +16,11 @@ import numpy as np
 import torch
 
 from causalgrok.data.splits import Split
+from causalgrok.interventions.ablation import ablate_features
 from causalgrok.interventions.extraction import extract_features
 from causalgrok.interventions.features import PROBE, SPLITS, STAGES, Features
-from causalgrok.interventions.neurons import ablate_neurons
 from causalgrok.interventions.settings import Measurement
 from causalgrok.interventions.steering import steer_activations, steering_directions
-from causalgrok.interventions.subspace import ablate_subspace
 from causalgrok.models.registry import build_model
 from causalgrok.models.settings import ResNet18
 
@@ -44,20 +43,19 @@ def main() -> None:
 
     rows, ours = 0, 0.0
     for name, intervene in {
-        "steering": steer_activations,
-        "subspace": ablate_subspace,
-        "neurons": ablate_neurons,
+        "steering": lambda: [steer_activations(features, measurement)],
+        "ablation": lambda: list(ablate_features(features, measurement, ("subspace", "neurons")).values()),
     }.items():
         seconds = []
         for _ in range(options.repeats):
             began = time.process_time()
-            table = intervene(features, measurement)
+            tables = intervene()
             seconds.append(time.process_time() - began)
-        rows += len(table)
+        settings = sum(map(len, tables))
         print(
-            f"{name:10} {np.median(seconds):7.2f} s  (from {min(seconds):.2f} to {max(seconds):.2f})  {len(table)} rows"
+            f"{name:10} {np.median(seconds):7.2f} s  (from {min(seconds):.2f} to {max(seconds):.2f})  {settings} rows"
         )
-        ours += np.median(seconds)
+        rows, ours = rows + settings, ours + np.median(seconds)
     per_image = _check_and_time(model, naive_split, measurement, options.passes)
     naive = rows * options.images * per_image
     print(f"all        {ours:7.2f} s  {rows} settings (split by split), {options.images} images each")

@@ -374,8 +374,8 @@ def has_hospitals(config: Config, run: Run) -> bool:
 RESERVED = {
     *("data", "runs", "wilds", "inspect"),  # folders of results
     *("all", "fetch_camelyon17", "generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
-    *("probe_layers", "ablate_subspace", "steer_activations", "ablate_neurons", "measure_geometry", "measure_slides"),
-    *("restain_splits", "name_checkpoints", "measure_counterfactuals", "measure_erasure", "measure_concentration"),
+    *("probe_layers", "ablate_features", "steer_activations", "measure_geometry", "measure_slides"),
+    *("restain_splits", "name_checkpoints", "measure_counterfactuals", "measure_erasure"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "summarise_decline", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),

@@ -74,8 +74,8 @@ def test_a_deleted_figure_is_redrawn_alone(finished):
 
 
 MEASURED = (
-    *("probe_layers", "ablate_subspace", "measure_erasure", "measure_concentration", "steer_activations"),
-    *("ablate_neurons", "measure_geometry", "measure_counterfactuals", "measure_slides"),
+    *("probe_layers", "ablate_features", "measure_erasure", "steer_activations"),
+    *("measure_geometry", "measure_counterfactuals", "measure_slides"),
 )
 SUMMARISED = (
     "summarise_outcomes",

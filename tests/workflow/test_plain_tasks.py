@@ -68,7 +68,7 @@ def test_continued_runs_are_judged(plain):
 def test_tables_about_hospitals_are_collected_from_runs_that_have_some(plain):
     planned = plain.planned("mixed", overlay=OVERLAY)
     assert planned["train"] == 1, "the other run is there"
-    assert planned["probe_layers"] == planned["ablate_neurons"] == planned["measure_counterfactuals"] == 1
+    assert planned["probe_layers"] == planned["ablate_features"] == planned["measure_counterfactuals"] == 1
     assert planned["plot_patches"] == planned["restain_splits"] == 1
     assert planned["name_checkpoints"] == 1 and "draw_examples" not in planned
 

@@ -20,23 +20,25 @@ rule probe_layers:
         "../scripts/probe_layers.py"
 
 
-rule ablate_subspace:
-    """Does the head need the hospital subspace? Takes it out in five ways and asks the same head again."""
+rule ablate_features:
+    """Does the head need the hospital's directions and channels, and in how few directions does the hospital lie?"""
     input:
         "<run_dir>/features.safetensors",
     output:
-        "<run_dir>/subspace.parquet",
+        subspace="<run_dir>/subspace.parquet",
+        neurons="<run_dir>/neurons.parquet",
+        concentration="<run_dir>/concentration.parquet",
     log:
-        "<logs>/ablate_subspace/<run>.log",
+        "<logs>/ablate_features/<run>.log",
     benchmark:
-        "<benchmarks>/ablate_subspace/<run>.jsonl"
+        "<benchmarks>/ablate_features/<run>.jsonl"
     conda:
         "../../envs/analysis.yaml"
     params:
         measurement=measurement_settings,
-        code=code("ablate_subspace"),
+        code=code("ablate_features"),
     script:
-        "../scripts/ablate_subspace.py"
+        "../scripts/ablate_features.py"
 
 
 rule measure_erasure:
@@ -57,25 +59,6 @@ rule measure_erasure:
         code=code("measure_erasure"),
     script:
         "../scripts/measure_erasure.py"
-
-
-rule measure_concentration:
-    """In how few directions does the network hold the hospital?"""
-    input:
-        "<run_dir>/features.safetensors",
-    output:
-        "<run_dir>/concentration.parquet",
-    log:
-        "<logs>/measure_concentration/<run>.log",
-    benchmark:
-        "<benchmarks>/measure_concentration/<run>.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        measurement=measurement_settings,
-        code=code("measure_concentration"),
-    script:
-        "../scripts/measure_concentration.py"
 
 
 rule steer_activations:
@@ -103,25 +86,6 @@ rule steer_activations:
         code=network_code("steer_activations"),
     script:
         "../scripts/steer_activations.py"
-
-
-rule ablate_neurons:
-    """Do hospital-selective channels matter more to the head than channels like them?"""
-    input:
-        "<run_dir>/features.safetensors",
-    output:
-        "<run_dir>/neurons.parquet",
-    log:
-        "<logs>/ablate_neurons/<run>.log",
-    benchmark:
-        "<benchmarks>/ablate_neurons/<run>.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        measurement=measurement_settings,
-        code=code("ablate_neurons"),
-    script:
-        "../scripts/ablate_neurons.py"
 
 
 rule measure_slides:

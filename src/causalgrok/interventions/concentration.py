@@ -47,13 +47,12 @@ from causalgrok.interventions.estimates import (
     Estimates,
     Patches,
     balancing_weights,
-    estimate,
     labelless_slides,
     permuted_hospitals,
 )
 from causalgrok.interventions.features import Features
 from causalgrok.interventions.inlp import fit_inlp
-from causalgrok.interventions.logistic import LogisticProbe, fit_many
+from causalgrok.interventions.logistic import LogisticProbe
 from causalgrok.interventions.settings import Measurement
 
 _REFITS = 5
@@ -62,20 +61,18 @@ _REFITS = 5
 _QUANTILES = (0.025, 0.975)
 
 
-def measure_concentration(features: Features, settings: Measurement) -> pd.DataFrame:
-    """Measure how concentrated the hospital is at every checkpoint.
+def measure_concentration(features: Features, estimates: Estimates) -> pd.DataFrame:
+    """Measure how concentrated the hospital is at a checkpoint.
 
     Returns:
-        The columns of the table `concentration`: a row for every checkpoint and measure.
+        The columns of the table `concentration`: a row for every measure.
 
     Raises:
-        ValueError: a hospital has only one slide, hospitals cannot be permuted by slide, or a feature is not finite.
+        ValueError: hospitals cannot be permuted by slide.
     """
-    rows = []
-    for epoch in features.epochs:
-        estimates = estimate(features, epoch, settings)
-        measured = _from_inlp(estimates, settings) | _from_means(estimates, features.head(epoch).weight, settings)
-        rows += [(epoch, measure, *numbers) for measure, numbers in measured.items()]
+    settings, epoch = estimates.settings, estimates.epoch
+    measured = _from_inlp(estimates, settings) | _from_means(estimates, features.head(epoch).weight, settings)
+    rows = [(epoch, measure, *numbers) for measure, numbers in measured.items()]
     return pd.DataFrame(rows, columns=list(COLUMNS["concentration"]))
 
 
@@ -144,11 +141,11 @@ def _permuted_inlp(estimates: Estimates, settings: Measurement, full: int) -> np
     measured = np.full((2, refits), np.nan)
     if len(np.unique(judging.slides)) == len(estimates.probe.classes):
         return measured  # one judging slide a hospital: there is nothing to permute
-    fitted = permuted_hospitals(fitting, refits, seed=settings.seed)
+    fitted = estimates.permuted[:refits]
     judged = permuted_hospitals(judging, refits, seed=settings.seed, purpose="judging refit")
     weights = np.stack([balancing_weights(grouping, fitting.labels) for grouping in fitted])
     design, C, iterations = estimates.design, estimates.probe.C, settings.inlp_iterations
-    for index, probe in enumerate(fit_many(design, fitted, C=C, weights=weights)):
+    for index, probe in enumerate(estimates.refitted[:refits]):
         permuted = replace(judging, hospitals=judged[index])
         counts = _counts(permuted, settings)
         if _above_chance(probe, permuted, counts):

@@ -214,8 +214,6 @@ def _removals(estimates: Estimates, settings: Measurement) -> Iterator[tuple[str
         yield method, 0, eraser, ("linear", "mlp") if eraser.space == "raw" else ("linear",)
     if rank:
         repeats, refits = min(_REPEATS, settings.repeats), min(_REPEATS, settings.refits)
-        for method, repeat, eraser in control_erasers(
-            estimates, rank=rank, repeats=repeats, refits=refits, seed=settings.seed
-        ):
+        for method, repeat, eraser in control_erasers(estimates, rank=rank, repeats=repeats, refits=refits):
             if method not in ("permuted_mean", "permuted_leace"):
                 yield method, repeat, eraser, ("linear",)

@@ -22,7 +22,7 @@ from causalgrok.interventions.controls import (
     without_label_means,
 )
 from causalgrok.interventions.design import Design
-from causalgrok.interventions.erasers import Eraser, leace_eraser, leace_erasers, orthogonal_eraser, orthonormal_basis
+from causalgrok.interventions.erasers import Eraser, leace_erasers, orthogonal_eraser, orthonormal_basis
 from causalgrok.interventions.features import PROBE, Features
 from causalgrok.interventions.inlp import Inlp, fit_inlp
 from causalgrok.interventions.logistic import LogisticProbe, fit_many, fit_validated
@@ -55,6 +55,9 @@ class Patches:
 class Estimates:
     """What the probe pool says about the hospital at one checkpoint."""
 
+    epoch: int
+    """The checkpoint."""
+
     pool: Patches
     """All patches."""
 
@@ -73,8 +76,28 @@ class Estimates:
     probe: LogisticProbe
     """The hospital classifier."""
 
-    inlp_iterations: int
-    """Classifiers that INLP takes out."""
+    settings: Measurement
+    """How the checkpoint is measured."""
+
+    @cached_property
+    def permuted(self) -> np.ndarray:
+        """(refits, n) hospitals of the fitting patches after whole slides have exchanged theirs.
+
+        Raises:
+            ValueError: there is only one way to group the slides.
+        """
+        return permuted_hospitals(self.fitting, self.settings.refits, seed=self.settings.seed)
+
+    @cached_property
+    def refitted(self) -> list[LogisticProbe]:
+        """The hospital classifier under each of the permuted hospitals, with the C of the true one."""
+        weights = np.stack([balancing_weights(grouping, self.fitting.labels) for grouping in self.permuted])
+        return fit_many(self.design, self.permuted, C=self.probe.C, weights=weights)
+
+    @cached_property
+    def leace(self) -> list[Eraser]:
+        """LEACE of the true hospitals, and of each of the permuted ones."""
+        return leace_erasers(self.fitting.features, np.vstack([self.fitting.hospitals, self.permuted]))
 
     @cached_property
     def inlp(self) -> Inlp:
@@ -84,7 +107,7 @@ class Estimates:
             self.design,
             self.fitting.hospitals,
             C=self.probe.C,
-            iterations=self.inlp_iterations,
+            iterations=self.settings.inlp_iterations,
             weights=weights,
             first=self.probe,
         )
@@ -104,7 +127,7 @@ def estimate(features: Features, epoch: int, settings: Measurement) -> Estimates
     folds = slide_folds(fitting.hospitals, fitting.slides, settings.folds, settings.seed)
     design, weights = Design.of(fitting.features), balancing_weights(fitting.hospitals, fitting.labels)
     probe = fit_validated(design, fitting.hospitals, folds, settings.inverse_regularisation, weights=weights)
-    return Estimates(pool, fitting, pool[judged], folds, design, probe, settings.inlp_iterations)
+    return Estimates(epoch, pool, fitting, pool[judged], folds, design, probe, settings)
 
 
 def balancing_weights(target: np.ndarray, nuisance: np.ndarray) -> np.ndarray:
@@ -135,35 +158,31 @@ def hospital_erasers(estimates: Estimates) -> Iterator[tuple[str, Eraser]]:
     yield from _variants("logistic", rows, rows * design.scale, design)
     means = _mean_differences(estimates, estimates.fitting.hospitals[None])[0]
     yield from _variants("mean_difference", means, means / design.scale, design)
-    leace = leace_eraser(estimates.fitting.features, estimates.fitting.hospitals)
-    if leace.rank:
-        yield "leace", leace
+    if estimates.leace[0].rank:
+        yield "leace", estimates.leace[0]
     if estimates.inlp.basis.size:
         inlp = orthogonal_eraser(estimates.inlp.basis)
         yield "inlp", inlp
         yield "inlp", centred(inlp, design.mean)
 
 
-def control_erasers(
-    estimates: Estimates, *, rank: int, repeats: int, refits: int, seed: int
-) -> Iterator[tuple[str, int, Eraser]]:
+def control_erasers(estimates: Estimates, *, rank: int, repeats: int, refits: int) -> Iterator[tuple[str, int, Eraser]]:
     """Controls in raw features, not centred but for LEACE's: method, repeat and eraser.
 
     Args:
         estimates: what the pool says about the hospital.
         rank: of covariance-matched and isotropic subspaces.
         repeats: number of each of these.
-        refits: number of logistic regressions, mean differences and LEACEs refitted with hospital permuted by slide.
-        seed: of the draws.
+        refits: how many of the settings' permuted hospitals logistic regression, mean differences and LEACE meet.
 
     Raises:
         ValueError: hospitals cannot be permuted by slide.
     """
-    fitting = estimates.fitting
-    groupings = permuted_hospitals(fitting, refits, seed=seed)
+    fitting, seed = estimates.fitting, estimates.settings.seed
+    groupings = estimates.permuted[:refits]
     drawn = {
         "matched": covariance_matched_subspaces(fitting.features, rank, repeats, seed=seed),
-        "permuted": [orthonormal_basis(probe.raw_weight) for probe in refit(estimates, groupings)],
+        "permuted": [orthonormal_basis(probe.raw_weight) for probe in estimates.refitted[:refits]],
         "permuted_mean": [orthonormal_basis(means) for means in _mean_differences(estimates, groupings)],
         "isotropic": isotropic_subspaces(fitting.features.shape[1], rank, repeats, seed=seed),
     }
@@ -171,7 +190,7 @@ def control_erasers(
         for repeat, basis in enumerate(bases):
             if basis.size:
                 yield method, repeat, orthogonal_eraser(basis)
-    for repeat, eraser in enumerate(leace_erasers(fitting.features, groupings)):
+    for repeat, eraser in enumerate(estimates.leace[1 : 1 + refits]):
         if eraser.rank:
             yield "permuted_leace", repeat, eraser
 
@@ -186,12 +205,6 @@ def permuted_hospitals(patches: Patches, repeats: int, *, seed: int, purpose: st
         return permuted_domains(patches.hospitals, patches.slides, repeats, seed=seed, purpose=purpose)
     except ValueError as error:
         raise ValueError(f"part of the probe pool's slides, for fitting or for judging: {error}") from None
-
-
-def refit(estimates: Estimates, groupings: np.ndarray) -> list[LogisticProbe]:
-    """The hospital classifier under groupings (m, n) of the fitting patches, with the C of the true one."""
-    weights = np.stack([balancing_weights(grouping, estimates.fitting.labels) for grouping in groupings])
-    return fit_many(estimates.design, groupings, C=estimates.probe.C, weights=weights)
 
 
 def centred(eraser: Eraser, mean: np.ndarray) -> Eraser:

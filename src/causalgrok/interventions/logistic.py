@@ -7,7 +7,7 @@ its root, L-BFGS converges in 10 to 30 iterations instead of hundreds. Many labe
 that the features pass through the cache once for all of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +19,8 @@ from causalgrok.interventions.design import Design
 _TOLERANCE = 2e-6
 """Largest component of the mean objective's gradient in scaled coordinates; probabilities are then right to 1e-4."""
 
-_SCREENING = 5e-5
-"""The same for the folds, which only rank the values of C: half the iterations."""
+_SCREENING = 2e-4
+"""The same for the folds, which only rank the values of C."""
 
 _REFITTING = 5e-4
 """The same for many fits side by side: the span of their rows is then right to half a degree."""
@@ -111,20 +111,28 @@ def fit_validated(
     """
     grid = sorted(grid)
     correct = np.zeros(len(grid), dtype=int)
-    for fold in np.unique(folds):
-        fitted, left_out = folds != fold, folds == fold
-        classes = np.unique(labels[fitted])
-        part = None if weights is None else weights[fitted] / weights[fitted].mean()
-        # Single precision is enough to rank values of C, and half as much to read.
-        screened = replace(design, coordinates=design.coordinates[fitted].astype(np.float32))
-        path = _path(screened, labels[fitted], grid, _SCREENING, part)
-        for index, (weight, bias) in enumerate(path):
-            logits = design.coordinates[left_out] @ weight.T + bias
-            correct[index] += np.sum(classes[np.argmax(logits, axis=1)] == labels[left_out])
+    # Single precision is enough to rank values of C, and half as much to read.
+    screened = replace(design, coordinates=design.coordinates.astype(np.float32))
+    for left_out, classes in _side_by_side(labels, folds):
+        given = ~left_out * (1.0 if weights is None else weights)
+        given /= given.mean(axis=1, keepdims=True)
+        present = np.tile(np.where(np.isin(labels, classes), labels, classes[0]), (len(left_out), 1))
+        for index, (weight, bias) in enumerate(_paths(screened, present, classes, grid, _SCREENING, given)):
+            for fold, rows in enumerate(left_out):
+                logits = design.coordinates[rows] @ weight[fold].T + bias[fold]
+                correct[index] += np.sum(classes[np.argmax(logits, axis=1)] == labels[rows])
     best = int(np.argmax(correct))
     # Fitted along the way to the chosen C: each fit starts from the one before.
     path = _path(design, labels, grid[: best + 1], _TOLERANCE, weights)
     return _probe(design, _classes(labels), path[-1], grid[best])
+
+
+def _side_by_side(labels: np.ndarray, folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Folds whose training parts have the same classes: the examples (m, n) that each leaves out, and the classes."""
+    left_out = np.unique(folds)[:, None] == folds
+    classes = [tuple(np.unique(labels[~rows])) for rows in left_out]
+    for some in sorted(set(classes)):
+        yield left_out[[one == some for one in classes]], np.array(some)
 
 
 def _classes(labels: np.ndarray) -> np.ndarray:
@@ -156,20 +164,25 @@ def _paths(
     tolerance: float,
     weights: np.ndarray | None,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The same for m label vectors (m, n) over k classes: weights (m, k, r) and intercepts (m, k) for each C."""
+    """The same for m label vectors (m, n) over k classes: weights (m, k, r) and intercepts (m, k) for each C.
+
+    An example whose weight is zero is left out.
+    """
     coordinates = design.coordinates
     (n, r), m, k = coordinates.shape, len(labels), len(classes)
+    transposed = np.ascontiguousarray(coordinates.T)  # which a few rows are multiplied with twice as fast
     targets = np.eye(k)[:, np.searchsorted(classes, labels)].swapaxes(0, 1)
     weights = np.ones((m, n)) if weights is None else weights
+    sizes = np.repeat(np.count_nonzero(weights, axis=1), k)[:, None]
     weight, bias = np.zeros((m * k, r)), np.zeros((m * k, 1))
     curvature = (1 - 1 / k) / k  # p (1 - p) of equal probabilities, where the path begins
     solutions = []
     for C in grid:
         # Two opposite rows of half the binary coefficients have half their squared norm.
-        decay = (2 if k == 2 else 1) / (C * n)
-        root, inverse = _roots(curvature * design.covariance, decay)
+        decay = (2 if k == 2 else 1) / (C * sizes)
+        root, inverse = _roots(curvature * design.covariance, decay.mean())
         start = np.hstack([_times(weight, root), bias]).ravel()
-        arguments = (coordinates, targets, weights, decay, inverse)
+        arguments = (coordinates, transposed, targets, weights, decay, inverse)
         options = {"gtol": tolerance, "ftol": 0.0, "maxiter": 10_000, "maxfun": 20_000}
         result = minimize(_objective, start, arguments, "L-BFGS-B", jac=True, options=options)
         # Rounding can stop the line search just short of the tolerance; anything more is no optimum.
@@ -178,7 +191,7 @@ def _paths(
         weight, bias = np.split(result.x.reshape(m * k, r + 1), [r], axis=1)
         weight = _times(weight, inverse)
         solutions.append((weight.reshape(m, k, r), bias.reshape(m, k)))
-        probability = _softmax((weight @ coordinates.T + bias).reshape(m, k, n))[0]
+        probability = _softmax((weight.astype(coordinates.dtype) @ transposed + bias).reshape(m, k, n))[0]
         curvature = np.mean(probability * (1 - probability))
     return solutions
 
@@ -201,18 +214,19 @@ def _times(rows: np.ndarray, scaling: np.ndarray) -> np.ndarray:
 def _objective(
     scaled: np.ndarray,
     coordinates: np.ndarray,
+    transposed: np.ndarray,
     targets: np.ndarray,
     weights: np.ndarray,
-    decay: float,
+    decay: np.ndarray,
     scaling: np.ndarray,
 ) -> tuple[float, np.ndarray]:
     """Sum of m mean objectives at flat scaled parameters (m * k * (r + 1),), and its gradient there."""
     (n, r), (m, k, _) = coordinates.shape, targets.shape
     weight, bias = np.split(scaled.reshape(m * k, r + 1), [r], axis=1)
     weight = _times(weight, scaling)
-    logits = (weight.astype(coordinates.dtype) @ coordinates.T + bias).reshape(m, k, n)
+    logits = (weight.astype(coordinates.dtype) @ transposed + bias).reshape(m, k, n)
     probability, normaliser = _softmax(logits)
-    loss = np.sum(weights * (normaliser - np.sum(logits * targets, axis=1))) / n + decay * np.sum(weight**2) / 2
+    loss = np.sum(weights * (normaliser - np.sum(logits * targets, axis=1))) / n + np.sum(decay * weight**2) / 2
     residual = ((probability - targets) * (weights[:, None] / n)).reshape(m * k, n)
     gradient = _times(residual.astype(coordinates.dtype) @ coordinates + decay * weight, scaling.T)
     return loss, np.hstack([gradient, residual.sum(axis=1, keepdims=True)]).ravel()

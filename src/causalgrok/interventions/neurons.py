@@ -33,9 +33,9 @@ from causalgrok.interventions.channels import (
     selectivity,
 )
 from causalgrok.interventions.controls import random_orders
-from causalgrok.interventions.estimates import Estimates, estimate, permuted_hospitals, refit
+from causalgrok.interventions.estimates import Estimates
 from causalgrok.interventions.features import Features, Head
-from causalgrok.interventions.probing import fit_probes
+from causalgrok.interventions.logistic import fit_validated
 from causalgrok.interventions.scoring import double, score_heads
 from causalgrok.interventions.settings import Measurement
 
@@ -74,8 +74,8 @@ def silenced_heads(head: Head, members: np.ndarray, means: np.ndarray) -> tuple[
     return np.where(members[:, None], 0.0, head.weight), (members * means) @ head.weight.T
 
 
-def ablate_neurons(features: Features, settings: Measurement) -> pd.DataFrame:
-    """Take the most selective channels, and their controls, out at every checkpoint.
+def ablate_neurons(features: Features, estimates: Estimates) -> pd.DataFrame:
+    """Take the most selective channels, and their controls, out at a checkpoint.
 
     Returns:
         The columns of the table `neurons`: all selections and controls, the settings' neuron counts below the width of
@@ -83,36 +83,29 @@ def ablate_neurons(features: Features, settings: Measurement) -> pd.DataFrame:
         the k above 0 that leave at least 2 k live channels to draw from.
 
     Raises:
-        ValueError: no neuron count is below the width, a hospital has only one slide, or a feature is not finite.
+        ValueError: no neuron count is below the width, or hospitals cannot be permuted by slide.
     """
-    frames = []
-    for epoch in features.epochs:
-        head, estimates = double(features.head(epoch)), estimate(features, epoch, settings)
-        pool, width = estimates.fitting.features, head.weight.shape[1]
-        counts = np.array([count for count in settings.neuron_counts if count < width])
-        if not len(counts):
-            raise ValueError(f"neuron_counts: {settings.neuron_counts} has none below the network's width, {width}")
-        tumour = fit_probes(features, epoch, settings, targets=("tumour",))["tumour"]
-        orders = hospital_orders(estimates, refits=settings.refits, seed=settings.seed)
-        orders["tumour"] = _ordered(pool, selectivity(tumour))[None]
-        sets = [*_channel_sets(pool, orders, counts, settings)]
-        members = np.concatenate([some.members for some in sets])
-        cases = _cases(sets, members, orders["tumour"][0])
-        weight, addition = silenced_heads(head, members, pool.mean(axis=0))
-        # Both modes of a set side by side: they differ in the bias alone, and so are sorted once.
-        cases = cases.loc[cases.index.repeat(2)].assign(mode=np.tile(["zero", "mean"], len(cases)))
-        bias = np.stack([np.broadcast_to(head.bias, addition.shape), head.bias + addition], axis=1)
-        frames.append(score_heads(features, epoch, cases, np.repeat(weight, 2, axis=0), bias.reshape(len(cases), -1)))
-    return pd.concat(frames, ignore_index=True)[list(COLUMNS["neurons"])]
+    settings, fitting, epoch = estimates.settings, estimates.fitting, estimates.epoch
+    head, pool = double(features.head(epoch)), fitting.features
+    counts = np.array([count for count in settings.neuron_counts if count < pool.shape[1]])
+    if not len(counts):
+        raise ValueError(f"neuron_counts: {settings.neuron_counts} has none below the network's width, {pool.shape[1]}")
+    tumour = fit_validated(estimates.design, fitting.labels, estimates.folds, settings.inverse_regularisation)
+    orders = hospital_orders(estimates)
+    orders["tumour"] = _ordered(pool, selectivity(tumour))[None]
+    sets = [*_channel_sets(pool, orders, counts, settings)]
+    members = np.concatenate([some.members for some in sets])
+    cases = _cases(sets, members, orders["tumour"][0])
+    weight, addition = silenced_heads(head, members, pool.mean(axis=0))
+    # Both modes of a set side by side: they differ in the bias alone, and so are sorted once.
+    cases = cases.loc[cases.index.repeat(2)].assign(mode=np.tile(["zero", "mean"], len(cases)))
+    bias = np.stack([np.broadcast_to(head.bias, addition.shape), head.bias + addition], axis=1)
+    scored = score_heads(features, epoch, cases, np.repeat(weight, 2, axis=0), bias.reshape(len(cases), -1))
+    return scored[list(COLUMNS["neurons"])]
 
 
-def hospital_orders(estimates: Estimates, *, refits: int, seed: int) -> dict[str, np.ndarray]:
+def hospital_orders(estimates: Estimates) -> dict[str, np.ndarray]:
     """Channels from the highest score to the lowest, dead ones last, equals in their own order.
-
-    Args:
-        estimates: what the probe pool says about the hospital.
-        refits: number of times that slides exchange hospitals.
-        seed: seed of these.
 
     Returns:
         Selection or its control ``permuted...`` -> (1, d) or (refits, d).
@@ -121,10 +114,9 @@ def hospital_orders(estimates: Estimates, *, refits: int, seed: int) -> dict[str
         ValueError: hospitals cannot be permuted by slide.
     """
     fitting = estimates.fitting
-    permuted = permuted_hospitals(fitting, refits, seed=seed)
-    groupings = np.vstack([fitting.hospitals, permuted])
+    groupings = np.vstack([fitting.hospitals, estimates.permuted])
     scores = {
-        "hospital": np.stack([selectivity(probe) for probe in (estimates.probe, *refit(estimates, permuted))]),
+        "hospital": np.stack([selectivity(probe) for probe in (estimates.probe, *estimates.refitted)]),
         "hospital_f": f_scores(fitting.features, groupings),
         "hospital_auroc": auroc_scores(fitting.features, groupings),
     }

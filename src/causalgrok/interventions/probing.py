@@ -14,7 +14,7 @@ import pandas as pd
 from causalgrok.columns import COLUMNS
 from causalgrok.interventions.controls import generator, permute_by_slide
 from causalgrok.interventions.features import PROBE, STAGES, Features
-from causalgrok.interventions.logistic import Design, LogisticProbe, fit_validated
+from causalgrok.interventions.logistic import Design, fit_validated
 from causalgrok.interventions.settings import Measurement
 
 
@@ -76,28 +76,6 @@ def slide_folds(labels: np.ndarray, slides: np.ndarray, folds: int, seed: int) -
             fold[(labels == label) & (slides == slide)] = dealt % folds
             dealt += 1
     return fold
-
-
-def fit_probes(
-    features: Features,
-    epoch: int,
-    settings: Measurement,
-    *,
-    targets: tuple[str, ...] = ("hospital", "tumour"),
-) -> dict[str, LogisticProbe]:
-    """The probes of a checkpoint's pooled features by target, fitted on the fitting slides of the probe pool.
-
-    Raises:
-        ValueError: a hospital has only one slide, a target only one class, or a feature is not finite.
-    """
-    judging, decoded = _targets(features, settings)
-    design = Design.of(features.at(epoch, PROBE)[~judging])
-    grid = settings.inverse_regularisation
-    return {
-        target.name: fit_validated(design, target.labels[~judging], target.folds[~judging], grid)
-        for target in decoded
-        if target.name in targets and target.control == "none"
-    }
 
 
 def probe_layers(features: Features, settings: Measurement) -> pd.DataFrame:

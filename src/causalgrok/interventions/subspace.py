@@ -26,48 +26,44 @@ import pandas as pd
 
 from causalgrok.columns import COLUMNS
 from causalgrok.interventions.erasers import Eraser
-from causalgrok.interventions.estimates import Estimates, centred, control_erasers, estimate, hospital_erasers
+from causalgrok.interventions.estimates import Estimates, centred, control_erasers, hospital_erasers
 from causalgrok.interventions.features import Features
 from causalgrok.interventions.scoring import double, score_heads
-from causalgrok.interventions.settings import Measurement
 
 _SHOWN = ("matched", "isotropic")
 """Controls that are drawn over all strengths."""
 
 
-def ablate_subspace(features: Features, settings: Measurement) -> pd.DataFrame:
-    """Ablate the hospital subspace in five ways, and its controls, at every checkpoint.
+def ablate_subspace(features: Features, estimates: Estimates) -> pd.DataFrame:
+    """Ablate the hospital subspace in five ways, and its controls, at a checkpoint.
 
     Returns:
         The columns of the table `subspace`, on all splits. At full rank the settings' strengths, 0 and 1; at strength 1
         every rank; INLP at strength 1 only. Controls have the rank of the logistic subspace; at strength 1 they come
-        centred too, and matched and isotropic ones at all strengths. A checkpoint where no direction separates
-        hospitals has no rows.
+        centred too, and matched and isotropic ones at all strengths. Without a direction that separates hospitals there
+        are no rows.
 
     Raises:
         ValueError: a hospital has only one slide, hospitals cannot be permuted by slide, or a feature is not finite.
     """
-    frames = [pd.DataFrame(columns=list(COLUMNS["subspace"]))]
-    for epoch in features.epochs:
-        head = double(features.head(epoch))
-        cases = list(_cases(estimate(features, epoch, settings), settings))
-        if not cases:
-            continue
-        described = pd.DataFrame(
-            [
-                (method, eraser.space, eraser.centred, eraser.rank, strength, repeat)
-                for method, repeat, eraser, strength in cases
-            ],
-            columns=["method", "space", "centred", "rank", "strength", "repeat"],
-        )
-        heads = [eraser.alter(head, strength) for _, _, eraser, strength in cases]
-        weight, bias = np.stack([one.weight for one in heads]), np.stack([one.bias for one in heads])
-        frames.append(score_heads(features, epoch, described, weight, bias))
-    return pd.concat(frames[1:] or frames, ignore_index=True)[list(COLUMNS["subspace"])]
+    head, cases = double(features.head(estimates.epoch)), list(_cases(estimates))
+    if not cases:
+        return pd.DataFrame(columns=list(COLUMNS["subspace"]))
+    described = pd.DataFrame(
+        [
+            (method, eraser.space, eraser.centred, eraser.rank, strength, repeat)
+            for method, repeat, eraser, strength in cases
+        ],
+        columns=["method", "space", "centred", "rank", "strength", "repeat"],
+    )
+    heads = [eraser.alter(head, strength) for _, _, eraser, strength in cases]
+    weight, bias = np.stack([one.weight for one in heads]), np.stack([one.bias for one in heads])
+    return score_heads(features, estimates.epoch, described, weight, bias)[list(COLUMNS["subspace"])]
 
 
-def _cases(estimates: Estimates, settings: Measurement) -> Iterator[tuple[str, int, Eraser, float]]:
+def _cases(estimates: Estimates) -> Iterator[tuple[str, int, Eraser, float]]:
     """Every ablation of a checkpoint: method, repeat, eraser and strength."""
+    settings = estimates.settings
     strengths = sorted({0.0, *settings.strengths, 1.0})
     rank = 0
     for method, eraser in hospital_erasers(estimates):
@@ -77,10 +73,9 @@ def _cases(estimates: Estimates, settings: Measurement) -> Iterator[tuple[str, i
         yield from ((method, 0, eraser.leading(r), 1.0) for r in range(1, eraser.rank + 1))
     if not rank:
         return
-    controls = control_erasers(
-        estimates, rank=rank, repeats=settings.repeats, refits=settings.refits, seed=settings.seed
-    )
-    for method, repeat, eraser in controls:
+    for method, repeat, eraser in control_erasers(
+        estimates, rank=rank, repeats=settings.repeats, refits=settings.refits
+    ):
         yield from ((method, repeat, eraser, strength) for strength in (strengths if method in _SHOWN else [1.0]))
         if not eraser.centred:
             yield method, repeat, centred(eraser, estimates.design.mean), 1.0

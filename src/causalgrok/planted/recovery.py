@@ -27,7 +27,7 @@ from scipy import stats
 from scipy.linalg import subspace_angles
 
 from causalgrok.columns import COLUMNS
-from causalgrok.interventions.concentration import measure_concentration
+from causalgrok.interventions.ablation import ablate_features
 from causalgrok.interventions.design import Design
 from causalgrok.interventions.erasers import Eraser
 from causalgrok.interventions.erasure import measure_erasure
@@ -149,7 +149,8 @@ def _fresh_accuracy(estimates: Estimates, eraser: Eraser) -> float:
 def _concentration(planted: Planted, settings: Measurement) -> dict[str, float]:
     """The measures of the table `concentration`."""
     settings = settings.model_copy(update={"inlp_iterations": 4, "bootstraps": 40, **_FEW})
-    return measure_concentration(planted.features, settings).set_index("measure")["value"].to_dict()
+    tables = ablate_features(planted.features, settings, ("concentration",))
+    return tables["concentration"].set_index("measure")["value"].to_dict()
 
 
 def _erasure(planted: Planted, settings: Measurement) -> dict[str, float]:

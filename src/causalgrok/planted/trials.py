@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from causalgrok.columns import RUN
+from causalgrok.interventions.ablation import ablate_features
 from causalgrok.interventions.between import hospital_shares, slide_means
 from causalgrok.interventions.controls import permuted_domains, slide_ids, without_label_means
-from causalgrok.interventions.estimates import estimate, permuted_hospitals, refit
+from causalgrok.interventions.estimates import estimate, permuted_hospitals
 from causalgrok.interventions.features import PROBE, Features
-from causalgrok.interventions.neurons import ablate_neurons
 from causalgrok.interventions.settings import Measurement
 from causalgrok.interventions.steering import steer_activations
-from causalgrok.interventions.subspace import ablate_subspace
 from causalgrok.planted.cases import MODELS
 from causalgrok.planted.feature_model import Planted, generate, with_strength
 
@@ -72,8 +71,9 @@ def try_probes(features: Features, settings: Measurement, repeat: int) -> Trial:
     steering = steer_activations(steered, settings)
     tables = {
         "steering": steering[(steering["split"] == JUDGED) & (steering["direction"] != "bias")],
-        "subspace": _compared(ablate_subspace(judged, settings)),
-        "neurons": _compared(ablate_neurons(judged, settings)),
+        **{
+            name: _compared(table) for name, table in ablate_features(judged, settings, ("subspace", "neurons")).items()
+        },
     }
     run = dict(zip(RUN, ("planted", "none", len(features.labels("train")), repeat), strict=True))
     tables = {name: table.assign(**run) for name, table in tables.items()}
@@ -104,10 +104,9 @@ def decodability(features: Features, settings: Measurement) -> np.ndarray:
     Fitting and judging slides exchange hospitals among themselves, as in layer-wise probing.
     """
     estimates = estimate(features, 0, settings)
-    fitting, judging = estimates.fitting, estimates.judging
-    fitted = permuted_hospitals(fitting, settings.refits, seed=settings.seed)
+    judging = estimates.judging
     judged = permuted_hospitals(judging, settings.refits, seed=settings.seed, purpose="judging")
-    probes, truths = [estimates.probe, *refit(estimates, fitted)], [judging.hospitals, *judged]
+    probes, truths = [estimates.probe, *estimates.refitted], [judging.hospitals, *judged]
     correct = [probe.predict(judging.features) == truth for probe, truth in zip(probes, truths, strict=True)]
     return np.mean(correct, axis=1)
 

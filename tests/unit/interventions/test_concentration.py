@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from causalgrok.columns import COLUMNS
-from causalgrok.interventions.concentration import inlp_measures, measure_concentration
+from causalgrok.interventions.ablation import ablate_features
+from causalgrok.interventions.concentration import inlp_measures
 from causalgrok.interventions.features import PROBE
 from causalgrok.interventions.settings import Measurement
 
@@ -15,7 +16,7 @@ PARTICIPATION = 8.96**2 / (8**2 + 0.96**2)
 
 
 def measured(features, settings=SETTINGS):
-    frame = measure_concentration(features, settings)
+    frame = ablate_features(features, settings, ("concentration",))["concentration"]
     assert list(frame.columns) == list(COLUMNS["concentration"])
     return frame[frame["epoch"] == frame["epoch"].min()].set_index("measure")
 
@@ -105,7 +106,7 @@ def test_where_hospitals_are_alike_nothing_is_concentrated(planted_features):
 def test_constant_features_have_no_measure(planted_features):
     planted = planted_features(epochs=(0,))
     planted.arrays["0/probe/pooled"] = np.full_like(planted.arrays["0/probe/pooled"], 0.1)
-    frame = measure_concentration(planted.features, QUICK)
+    frame = ablate_features(planted.features, QUICK, ("concentration",))["concentration"]
     assert len(frame) == 4 and frame[["value", "low", "high", "null"]].isna().all(axis=None)
 
 
@@ -115,7 +116,7 @@ def test_one_judging_slide_a_hospital_is_enough(planted_features):
 
 
 def test_the_same_in_every_call_and_at_equal_checkpoints(planted_features):
-    frame = measure_concentration(planted_features().features, QUICK)
+    frame = ablate_features(planted_features().features, QUICK, ("concentration",))["concentration"]
     first, second = (frame[frame["epoch"] == epoch].drop(columns="epoch").to_numpy() for epoch in (0, 10))
     np.testing.assert_array_equal(first[:, 0], second[:, 0])
     np.testing.assert_array_equal(first[:, 1:].astype(float), second[:, 1:].astype(float))

@@ -7,12 +7,12 @@ from sklearn.linear_model import LogisticRegression
 
 from causalgrok.columns import COLUMNS
 from causalgrok.interventions import erasure
+from causalgrok.interventions.ablation import ablate_features
 from causalgrok.interventions.erasure import damage_per_information, measure_erasure, predict_mlp
 from causalgrok.interventions.estimates import balancing_weights, estimate, hospital_erasers
 from causalgrok.interventions.features import PROBE
 from causalgrok.interventions.logistic import fit_logistic
 from causalgrok.interventions.settings import Measurement
-from causalgrok.interventions.subspace import ablate_subspace
 
 SETTINGS = Measurement(strengths=[1.0], repeats=2, refits=3, inlp_iterations=3, inverse_regularisation=[1e-2, 1e-1])
 
@@ -165,7 +165,7 @@ def test_damage_keeps_runs_apart_and_is_undefined_without_information():
 @pytest.mark.usefixtures("no_network")
 def test_measured_tables_fit_together(planted_features):
     planted = planted_features(reads="both", offset=0.0, slide=0.0, patches=40)
-    subspace = ablate_subspace(planted.features, SETTINGS)
+    subspace = ablate_features(planted.features, SETTINGS, ("subspace",))["subspace"]
     damage = damage_per_information(subspace, measure_erasure(planted.features, {"final": 10}, SETTINGS))
     full = damage[(damage["split"] == "ood_test") & (damage["method"] != "inlp")]
     assert set(full["method"]) == {"logistic", "mean_difference", "leace", "matched", "permuted", "isotropic"}

@@ -7,6 +7,7 @@ from sklearn.feature_selection import f_classif
 from sklearn.metrics import roc_auc_score
 
 from causalgrok.columns import COLUMNS
+from causalgrok.interventions.ablation import ablate_features
 from causalgrok.interventions.channels import (
     auroc_scores,
     f_scores,
@@ -18,8 +19,9 @@ from causalgrok.interventions.channels import (
 from causalgrok.interventions.controls import permuted_domains, random_orders
 from causalgrok.interventions.estimates import estimate
 from causalgrok.interventions.features import PROBE, SPLITS, Features, Head
-from causalgrok.interventions.neurons import ablate_neurons, hospital_orders, silenced_heads
-from causalgrok.interventions.probing import fit_probes, judging_mask
+from causalgrok.interventions.logistic import fit_validated
+from causalgrok.interventions.neurons import hospital_orders, silenced_heads
+from causalgrok.interventions.probing import judging_mask
 from causalgrok.interventions.settings import Measurement
 from causalgrok.scoring import accuracy, auroc
 
@@ -38,7 +40,9 @@ def fitting_pool(features: Features, epoch: int) -> tuple[np.ndarray, np.ndarray
 @pytest.mark.parametrize("selection", TARGETS[:3])
 def test_planted_channels_come_first(planted_features, selection):
     planted = planted_features(rotate=False, reads="hospital", shortcut=0.95)
-    frame = ablate_neurons(planted.features, SETTINGS).query("split == 'id_val' and epoch == 10 and mode == 'mean'")
+    frame = ablate_features(planted.features, SETTINGS, ("neurons",))["neurons"].query(
+        "split == 'id_val' and epoch == 10 and mode == 'mean'"
+    )
     areas = frame.groupby(["selection", "k"])["auroc"].mean()
     assert areas[selection, 0] > 0.7 and areas[selection, 2] == 0.5, "channel 0, the only one read, is among the two"
     assert areas["tumour", 1] == areas[selection, 0], "the tumour channel is not read"
@@ -59,26 +63,28 @@ def test_scores_agree_with_independent_implementations():
 
 
 def test_the_source_scores_by_the_largest_coefficient(planted_features):
-    probe = fit_probes(planted_features().features, 0, SETTINGS)["hospital"]
+    probe = estimate(planted_features().features, 0, SETTINGS).probe
     assert selectivity(probe)[3] == max(abs(probe.weight[:, 3]))
 
 
 def test_table_agrees_with_altered_features(planted_features):
     planted = planted_features(reads="both", epochs=(10,))
     features = planted.features
-    frame = ablate_neurons(features, SETTINGS)
+    frame = ablate_features(features, SETTINGS, ("neurons",))["neurons"]
     assert list(frame.columns) == list(COLUMNS["neurons"])
     assert set(frame["k"]) == {0, 1, 2, 4, 23}, "without all 24 channels no network is left"
     sets = 5 * (len(TARGETS) + SETTINGS.repeats + len(PERMUTED) * SETTINGS.refits)
     sets += 3 * len(MATCHED) * SETTINGS.matched_draws
     assert len(frame) == sets * 2 * len(SPLITS)
     pool, domains = fitting_pool(features, 10)
-    probe = estimate(features, 10, SETTINGS).probe
-    scores = [selectivity(probe), f_scores(pool, domains), auroc_scores(pool, domains)]
+    estimates = estimate(features, 10, SETTINGS)
+    scores = [selectivity(estimates.probe), f_scores(pool, domains), auroc_scores(pool, domains)]
     orders = {(name, 0): np.argsort(-score) for name, score in zip(TARGETS, scores, strict=False)}
-    orders["tumour", 0] = np.argsort(-selectivity(fit_probes(features, 10, SETTINGS)["tumour"]))
+    labels, grid = estimates.fitting.labels, SETTINGS.inverse_regularisation
+    tumour = fit_validated(estimates.design, labels, estimates.folds, grid)
+    orders["tumour", 0] = np.argsort(-selectivity(tumour))
     orders |= {("random", repeat): order for repeat, order in enumerate(random_orders(24, 8, seed=0))}
-    permuted = hospital_orders(estimate(features, 10, SETTINGS), refits=5, seed=0)
+    permuted = hospital_orders(estimates)
     orders |= {(name, repeat): order for name in PERMUTED for repeat, order in enumerate(permuted[name])}
     head, means = features.head(10), pool.astype(np.float64).mean(axis=0)
     for row in frame[~frame["selection"].isin(MATCHED)].itertuples():
@@ -100,8 +106,8 @@ def test_table_agrees_with_altered_features(planted_features):
 
 def test_permuted_orders_are_the_estimators_own_under_other_groupings(planted_features):
     features = planted_features(reads="both", epochs=(10,)).features
-    fitting = estimate(features, 10, SETTINGS).fitting
-    orders = hospital_orders(estimate(features, 10, SETTINGS), refits=5, seed=3)
+    estimates = estimate(features, 10, SETTINGS.model_copy(update={"seed": 3}))
+    fitting, orders = estimates.fitting, hospital_orders(estimates)
     groupings = permuted_domains(fitting.hospitals, fitting.slides, 5, seed=3)
     for grouping, by_f, by_area in zip(groupings, orders["permuted_f"], orders["permuted_auroc"], strict=True):
         np.testing.assert_array_equal(by_f, np.argsort(-f_classif(fitting.features, grouping)[0]))
@@ -112,7 +118,7 @@ def test_permuted_orders_are_the_estimators_own_under_other_groupings(planted_fe
 
 def test_a_matched_row_is_its_own_draw(planted_features):
     features = planted_features(reads="both", epochs=(10,)).features
-    frame = ablate_neurons(features, SETTINGS)
+    frame = ablate_features(features, SETTINGS, ("neurons",))["neurons"]
     pool, domains = fitting_pool(features, 10)
     draws = matched_sets(pool, np.argsort(-f_scores(pool, domains)), [4], 6, seed=0)[4]
     values = features.at(10, "id_val").astype(np.float64)
@@ -184,7 +190,7 @@ def test_dead_channels_are_selected_last(planted_features):
     planted.arrays["10/head.weight"][:] = 0
     planted.arrays["10/head.weight"][1, 5] = 1.0  # the head reads the dead channel alone, and says tumour
     planted.arrays["10/head.bias"][:] = [0.5, 0]
-    frame = ablate_neurons(planted.features, SETTINGS).query("mode == 'zero'")
+    frame = ablate_features(planted.features, SETTINGS, ("neurons",))["neurons"].query("mode == 'zero'")
     changed = frame[frame["flip_fraction"] > 0]
     assert set(changed["selection"]) == {"random"}, "all 23 live channels come before the dead one"
 
@@ -197,7 +203,7 @@ def test_mean_ablation_keeps_the_mean_logits(planted_features):
     for silenced, added in zip(weight, addition, strict=True):
         logits = Head(silenced, head.bias + added).logits(pool)
         np.testing.assert_allclose(logits.mean(axis=0), head.logits(pool).mean(axis=0), atol=1e-5)
-    frame = ablate_neurons(features, SETTINGS)
+    frame = ablate_features(features, SETTINGS, ("neurons",))["neurons"]
     by = ["selection", "k", "repeat", "split"]
     modes = [frame[frame["mode"] == mode].set_index(by) for mode in ("zero", "mean")]
     np.testing.assert_allclose(modes[0]["auroc"], modes[1]["auroc"], atol=1e-9)
@@ -216,9 +222,11 @@ def test_random_draws_are_nested_and_without_replacement():
 
 def test_too_narrow_a_network_is_refused(planted_features):
     with pytest.raises(ValueError, match=r"neuron_counts: \[64\].*width, 24"):
-        ablate_neurons(planted_features().features, Measurement(neuron_counts=[64]))
+        ablate_features(planted_features().features, Measurement(neuron_counts=[64]), ("neurons",))["neurons"]
 
 
 def test_twice_the_same(planted_features):
     planted = planted_features(epochs=(0,))
-    pd.testing.assert_frame_equal(*(ablate_neurons(planted.features, SETTINGS) for _ in range(2)))
+    pd.testing.assert_frame_equal(
+        *(ablate_features(planted.features, SETTINGS, ("neurons",))["neurons"] for _ in range(2))
+    )

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from causalgrok.columns import COLUMNS
+from causalgrok.interventions.ablation import ablate_features
 from causalgrok.interventions.estimates import centred, control_erasers, estimate, hospital_erasers
 from causalgrok.interventions.features import PROBE, SPLITS, Features
 from causalgrok.interventions.settings import Measurement
-from causalgrok.interventions.subspace import ablate_subspace
 from causalgrok.scoring import accuracy, auroc
 
 SETTINGS = Measurement(strengths=[0.0, 0.5, 1.0], repeats=4, refits=5, inlp_iterations=2)
@@ -25,7 +25,9 @@ def mean(frame, score="accuracy", **where):
 def test_head_that_reads_the_plane_changes_and_an_orthogonal_one_does_not(planted_features):
     # Without an offset: uncentred ablation of features with one would move the threshold as well.
     planted = {reads: planted_features(reads=reads, offset=0.0, epochs=(0,)) for reads in ("both", "tumour")}
-    frames = {reads: ablate_subspace(one.features, SETTINGS) for reads, one in planted.items()}
+    frames = {
+        reads: ablate_features(one.features, SETTINGS, ("subspace",))["subspace"] for reads, one in planted.items()
+    }
     where = {"split": "ood_test", "rank": 2, "space": "raw"}
     before = mean(frames["both"], **where, method="logistic", strength=0.0)
     assert before < 0.6
@@ -40,7 +42,7 @@ def test_head_that_reads_the_plane_changes_and_an_orthogonal_one_does_not(plante
 
 
 def test_rows_are_every_case_on_every_split(planted_features):
-    frame = ablate_subspace(planted_features(epochs=(0,)).features, SETTINGS)
+    frame = ablate_features(planted_features(epochs=(0,)).features, SETTINGS, ("subspace",))["subspace"]
     assert list(frame.columns) == list(COLUMNS["subspace"])
     assert set(frame["split"]) == set(SPLITS) and not frame.duplicated([*CASE, "split"]).any()
     expected = {"logistic": 12, "mean_difference": 12, "leace": 4, "inlp": 8}
@@ -54,10 +56,10 @@ def test_rows_are_every_case_on_every_split(planted_features):
 
 def test_table_agrees_with_erased_features_and_its_zero_with_the_network(planted_features):
     planted = planted_features(reads="both", epochs=(10,))
-    frame = ablate_subspace(planted.features, SETTINGS)
+    frame = ablate_features(planted.features, SETTINGS, ("subspace",))["subspace"]
     estimates = estimate(planted.features, 10, SETTINGS)
     erasers = {(method, eraser.space, eraser.centred, 0): eraser for method, eraser in hospital_erasers(estimates)}
-    controls = control_erasers(estimates, rank=2, repeats=SETTINGS.repeats, refits=SETTINGS.refits, seed=0)
+    controls = control_erasers(estimates, rank=2, repeats=SETTINGS.repeats, refits=SETTINGS.refits)
     for method, repeat, eraser in controls:
         erasers[method, "raw", False, repeat] = eraser
         erasers[method, "raw", True, repeat] = centred(eraser, estimates.fitting.features.mean(axis=0))
@@ -76,7 +78,9 @@ def test_table_agrees_with_erased_features_and_its_zero_with_the_network(planted
 
 
 def test_centring_moves_the_threshold_and_nothing_else(planted_features):
-    frame = ablate_subspace(planted_features(reads="both", epochs=(0,), offset=2.0).features, SETTINGS)
+    frame = ablate_features(planted_features(reads="both", epochs=(0,), offset=2.0).features, SETTINGS, ("subspace",))[
+        "subspace"
+    ]
     raw = (frame["strength"] == 1) & (frame["space"] == "raw")
     frame = frame[raw & ~frame["method"].isin(["leace", "permuted_leace"])]
     cases = ["method", "rank", "repeat", "split"]
@@ -94,30 +98,32 @@ def test_more_classes_and_fewer_splits(planted_features):
         labels = planted.arrays[f"{split}/labels"]
         planted.arrays[f"{split}/labels"] = np.where(rng.random(len(labels)) < 0.3, 2, labels)
     names = [name for name in planted.arrays if "ood_val" not in name]
-    frame = ablate_subspace(Features.of(planted.arrays.__getitem__, names), SETTINGS)
+    frame = ablate_features(Features.of(planted.arrays.__getitem__, names), SETTINGS, ("subspace",))["subspace"]
     assert set(frame["split"]) == {"train", "id_val", "ood_test"}
     assert frame[["accuracy", "auroc", "flip_fraction"]].notna().all(axis=None)
 
 
 def test_controls_are_the_same_at_every_checkpoint_and_in_every_call(planted_features):
-    frame = ablate_subspace(planted_features(reads="both").features, SETTINGS)
+    frame = ablate_features(planted_features(reads="both").features, SETTINGS, ("subspace",))["subspace"]
     first, second = (frame[frame["epoch"] == epoch].drop(columns="epoch").reset_index(drop=True) for epoch in (0, 10))
     pd.testing.assert_frame_equal(first, second)  # the planted checkpoints are equal
-    pd.testing.assert_frame_equal(frame, ablate_subspace(planted_features(reads="both").features, SETTINGS))
+    pd.testing.assert_frame_equal(
+        frame, ablate_features(planted_features(reads="both").features, SETTINGS, ("subspace",))["subspace"]
+    )
 
 
 @pytest.mark.parametrize("value", [1.0, 0.1])
 def test_collapsed_features_have_no_subspace(planted_features, value):
     planted = planted_features()
     planted.arrays["10/probe/pooled"] = np.full_like(planted.arrays["10/probe/pooled"], value)
-    frame = ablate_subspace(planted.features, SETTINGS)
+    frame = ablate_features(planted.features, SETTINGS, ("subspace",))["subspace"]
     assert set(frame["epoch"]) == {0}
-    whole = ablate_subspace(planted_features(epochs=(0,)).features, SETTINGS)
+    whole = ablate_features(planted_features(epochs=(0,)).features, SETTINGS, ("subspace",))["subspace"]
     pd.testing.assert_frame_equal(frame, whole)  # column types too
 
 
 def test_nothing_at_all_is_an_empty_table(planted_features):
     planted = planted_features(epochs=(0,))
     planted.arrays["0/probe/pooled"] = np.ones_like(planted.arrays["0/probe/pooled"])
-    frame = ablate_subspace(planted.features, SETTINGS)
+    frame = ablate_features(planted.features, SETTINGS, ("subspace",))["subspace"]
     assert frame.empty and list(frame.columns) == list(COLUMNS["subspace"])
