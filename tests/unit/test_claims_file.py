@@ -11,7 +11,7 @@ from causalgrok.validation import ConfigError, check_config
 ROOT = Path(__file__).parents[2]
 CONFIG = check_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
 RAW = {
-    "sources": {"s0": "A study", "s1": "Another"},
+    "sources": {"s0": {"title": "A study", "hospitals": True}, "s1": {"title": "Another", "hospitals": True}},
     "families": {"decline": "Does it decline?"},
     "planned": ["mnist"],
     "claims": {

@@ -96,7 +96,7 @@ def ledger_settings(wildcards):
 
 
 def titles_of_claims(wildcards):
-    return ledger.model_dump(include={"sources", "families"})
+    return {"sources": {key: source.title for key, source in ledger.sources.items()}, "families": ledger.families}
 
 
 def planted_settings(wildcards):

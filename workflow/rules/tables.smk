@@ -255,6 +255,7 @@ rule test_claims:
         "../../envs/analysis.yaml"
     params:
         ledger=ledger_settings,
+        with_hospitals=lambda wildcards: sorted({run.task for run in about_hospitals(wildcards.study)}),
         code=code("test_claims"),
     script:
         "../scripts/test_claims.py"

@@ -13,12 +13,11 @@ with logged(snakemake.log[0]):
 
     ledger = Ledger.model_validate(snakemake.params.ledger)
     claims = judge_claims(
-        ledger.claims,
+        ledger,
         {Path(path).stem: read_table(path) for path in snakemake.input.tables},
         study=snakemake.wildcards.study,
         data=data_of(json.loads(Path(path).read_text()) for path in snakemake.input.sources),
-        alpha=ledger.alpha,
-        absent=ledger.planned,
+        with_hospitals=snakemake.params.with_hospitals,
     )
     print(claims.groupby(["scope", "verdict"]).size().to_string())
     write_table(claims, snakemake.output[0], "claims")

@@ -12,6 +12,8 @@ from causalgrok.analysis.claims.entries import Claim, Ledger
 from causalgrok.analysis.claims.ledger import VERDICTS, judge_claims
 from causalgrok.analysis.claims.page import claims_page
 from causalgrok.analysis.claims.scope import Data, data_of
+from causalgrok.analysis.dynamics import summarise_outcomes
+from causalgrok.analysis.settings import DetectorSettings, Judgement
 from causalgrok.analysis.verdicts import summarise_verdicts
 from causalgrok.columns import COLUMNS, RUN
 from causalgrok.validation import with_numbers
@@ -39,8 +41,15 @@ def outcomes(values: list[float], recipe="grokking") -> dict[str, pd.DataFrame]:
     return {"outcomes": pd.DataFrame(rows)}
 
 
-def judged(claims, tables, *, study="demo", data=GENERATED, absent=()) -> pd.DataFrame:
-    return judge_claims(claims, tables, study=study, data=data, alpha=0.05, absent=absent)
+def judged(claims, tables, *, study="demo", data=GENERATED, absent=(), with_hospitals=None) -> pd.DataFrame:
+    """The claims, judged; with hospitals are, unless said, the tasks of the sources that are about them."""
+    ledger = LEDGER.model_copy(update={"claims": claims, "planned": list(absent)})
+    if with_hospitals is None:
+        about = any(LEDGER.sources[source].hospitals for entry in claims.values() for source in entry.source)
+        with_hospitals = (
+            {task for frame in tables.values() if "task" in frame for task in frame["task"].unique()} if about else ()
+        )
+    return judge_claims(ledger, tables, study=study, data=data, with_hospitals=with_hospitals)
 
 
 STRONG, NOISE = list(np.linspace(0.9, 1.1, 8)), [-1.0, 1, -0.9, 0.9, -0.5, 0.5, -0.2, 0.2]
@@ -55,6 +64,16 @@ def test_verdicts(values, verdict):
     row = judged({"a": claim()}, tables).iloc[0]
     assert (row["verdict"], row["scope"], row["study"]) == (verdict, "analogue", "demo")
     assert np.isnan(row["p"]) == (verdict == "not_run")
+
+
+def test_what_is_said_of_hospitals_is_asked_of_no_other_task():
+    arithmetic = outcomes([-value for value in STRONG])["outcomes"].assign(task="arithmetic", n=5000)
+    tables = {"outcomes": pd.concat([outcomes(STRONG)["outcomes"], arithmetic])}
+    both = {"a": claim(runs={"n": "largest"}), "b": claim(source=["s3"])}
+    rows = judged(both, tables, with_hospitals={"t"}).set_index(["claim", "scope"])
+    assert rows.loc[("a", "analogue"), "verdict"] == "supported", "the largest n of the tasks it is about"
+    assert rows.loc[("b", "analogue"), "verdict"] == "contradicted"
+    assert rows.loc[("b", "analogue"), "runs"] == len(STRONG)
 
 
 def test_three_seeds_are_inconclusive_whatever_they_say():
@@ -175,19 +194,24 @@ def shortcut_tables() -> dict[str, pd.DataFrame]:
 
 
 def curves(tasks: tuple, recipes: tuple, sizes: tuple) -> dict[str, pd.DataFrame]:
-    """Metrics and dynamics of tasks without hospitals, long enough for every place that claims name."""
+    """What claims ask of tasks without hospitals, and of the factorial, long enough for every place that they name."""
     rng = np.random.default_rng(0)
-    metrics, dynamics = [], []
+    metrics, dynamics, mechanism = [], [], []
     for (task, recipe, n), seed in itertools.product(itertools.product(tasks, recipes, sizes), range(4)):
         run = dict(zip(RUN, (task, recipe, n, seed), strict=True))
+        mechanism.append(run | {"group": "convolution", "angle_late": rng.uniform(1e-4, 2e-4)})
         for step in range(0, 500_001, 10_000):
             at = run | {"epoch": step // 100, "step": step}
             metrics.append(at | {"split": "train", "accuracy": min(1.0, 0.2 + step / 1e4)})
             metrics.append(at | {"split": "test", "accuracy": 0.9 + rng.normal(0, 0.01) if step > 2e5 else 0.2})
             for group, norm in (("total", 100 - step / 1e4), ("head", 1 + step / 1e5), ("convolution", 90)):
                 norm += rng.normal(0, 0.1)
-                dynamics.append(at | {"group": group, "weight_norm": norm, "angle_per_step": rng.uniform(1e-4, 2e-4)})
-    return {"metrics": pd.DataFrame(metrics), "dynamics": pd.DataFrame(dynamics)}
+                dynamics.append(at | {"group": group, "weight_norm": norm})
+    metrics = pd.DataFrame(metrics).assign(auroc=np.nan)
+    judgement = Judgement(0.1, DetectorSettings())
+    outcomes = summarise_outcomes(metrics, dict.fromkeys(tasks, judgement))
+    made = {"dynamics": pd.DataFrame(dynamics), "mechanism": pd.DataFrame(mechanism)}
+    return {"metrics": metrics, "outcomes": outcomes} | made
 
 
 def tables_for(entry: Claim) -> dict[str, pd.DataFrame]:
@@ -216,7 +240,7 @@ def test_the_ledger_of_a_study_is_the_declared_table_and_a_page():
     assert not rows.duplicated(["claim", "scope", "study"]).any()
     assert set(rows["claim"]) == set(LEDGER.claims)
     assert (rows.loc[rows["scope"] == "reproduction", "verdict"] == "not_run").all()
-    page = claims_page(rows, study="demo", sources=LEDGER.sources, families=LEDGER.families)
+    page = claims_page(rows, study="demo", sources={"s0": "A study"}, families=LEDGER.families)
     assert all(f"<code>{name}</code>" in page for name in LEDGER.claims)
 
 

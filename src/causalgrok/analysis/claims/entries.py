@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from causalgrok.analysis.claims.measure_entries import Measure
 from causalgrok.analysis.claims.test_entries import Name, RunFilter, Test
-from causalgrok.settings import Number, Settings
+from causalgrok.settings import Boolean, Number, Settings
 
 
 def _text(value: Any) -> Any:
@@ -76,14 +76,24 @@ class Claim(Settings):
                 yield ("test", part), getattr(self.test, part)
 
 
+class Source(Settings):
+    """A source of claims."""
+
+    title: Annotated[str, StringConstraints(min_length=1)]
+    """Its title."""
+
+    hospitals: Boolean
+    """Whether its claims are about tasks whose data come from hospitals; a study may hold runs of both kinds."""
+
+
 class Ledger(Settings):
     """The whole of claims.yaml."""
 
     alpha: Annotated[Number, Field(gt=0, lt=0.5)] = 0.05
     """Level of a verdict, over a family of claims."""
 
-    sources: dict[Name, str]
-    """Key of a source -> its title."""
+    sources: dict[Name, Source]
+    """Key of a source -> what it is."""
 
     families: dict[Name, str]
     """Family -> the question that its claims answer together."""

@@ -12,14 +12,14 @@ could be run or not:
     not_run       no runs, no table, or not the data
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from causalgrok.analysis.claims.decisions import decide
-from causalgrok.analysis.claims.entries import Claim
+from causalgrok.analysis.claims.entries import Claim, Ledger
 from causalgrok.analysis.claims.findings import Finding, NotRun, in_words, kept
 from causalgrok.analysis.claims.measures import Tables, measure
 from causalgrok.analysis.claims.scope import Data
@@ -31,23 +31,17 @@ VERDICTS = ("supported", "contradicted", "inconclusive", "not_run")
 
 
 def judge_claims(
-    claims: Mapping[str, Claim],
-    tables: Tables,
-    *,
-    study: str,
-    data: Data,
-    alpha: float,
-    absent: tuple[str, ...] = (),
+    ledger: Ledger, tables: Tables, *, study: str, data: Data, with_hospitals: Collection[str]
 ) -> pd.DataFrame:
     """Judge every claim on one study.
 
     Args:
-        claims: claim -> its entry.
+        ledger: the claims; `planned` are studies that do not exist.
         tables: the study's tables; a claim whose table is not among them was not run.
         study: the study's name.
         data: what the study's runs were trained on.
-        alpha: level over a family of claims.
-        absent: studies that claims name and that do not exist yet.
+        with_hospitals: the study's tasks whose data come from hospitals: what sources say of these is asked of no
+            other.
 
     Returns:
         The table `claims`: a row for every claim that this study can decide, and one for every other study that could
@@ -57,17 +51,19 @@ def judge_claims(
         ValueError: a claim's entry selects what its measure is not defined for; the message names the claim.
     """
     rows = []
-    for name, claim in claims.items():
+    for name, claim in ledger.claims.items():
         reproduces = study in claim.studies.reproduction
         if reproduces or study in claim.studies.analogue:
             scope = "reproduction" if reproduces and data.official else "analogue"
-            rows.append(_named(name, claim, study, scope) | {"data": data.told} | _tested(name, claim, tables))
+            kinds = {ledger.sources[source].hospitals for source in claim.source}
+            found = _tested(name, claim, tables, lambda task, kinds=kinds: (task in with_hospitals) in kinds)
+            rows.append(_named(name, claim, study, scope) | {"data": data.told} | found)
         for other in claim.studies.reproduction:
             if other == study and data.official:
                 continue
             if other == study:
                 reason = f"the data are not the official ones: {data.told}"
-            elif other in absent:
+            elif other in ledger.planned:
                 reason = f"the study {other} does not exist yet"
             else:
                 reason = f"not part of this study: snakemake {other} decides it"
@@ -75,6 +71,7 @@ def judge_claims(
     frame = pd.DataFrame(rows)
     # What other studies decide is no part of the families of this one.
     group = (frame["scope"] + "/" + frame["family"]).where(frame["here"], "elsewhere")
+    alpha = ledger.alpha
     corrected = holm(frame.assign(family=group), alpha=alpha).assign(family=frame["family"], alpha=alpha)
     corrected["verdict"] = [_verdict(row, alpha) for row in corrected.to_dict("records")]
     corrected["reason"] = [_reason(row) for row in corrected.to_dict("records")]
@@ -118,13 +115,13 @@ def _threshold(claim: Claim) -> float:
     return 0.0 if isinstance(claim.test, CountDifference) else claim.test.threshold
 
 
-def _tested(name: str, claim: Claim, tables: Tables) -> dict[str, Any]:
-    """What the study's tables say about a claim."""
+def _tested(name: str, claim: Claim, tables: Tables, concerns: Callable[[str], bool]) -> dict[str, Any]:
+    """What the study's tables say about a claim, of those tasks that it concerns."""
     if missing := [table for table in claim.measure.tables if table not in tables]:
         return _not_run(claim, f"the study does not have the table {' and '.join(missing)}", here=True)
     try:
         measured = measure(claim.measure, tables)
-        values = kept(measured.values, claim.runs)
+        values = kept(measured.values[measured.values["task"].map(concerns).astype(bool)], claim.runs)
         if values["value"].isna().all():
             raise NotRun("no run that the claim is about has a value")
         found = decide(claim.test, values)

@@ -58,7 +58,7 @@ class Value(Rows):
     """Its column."""
 
     equals: str | None = None
-    """Measure the share of rows that hold this text, for columns of words."""
+    """Measure the share of rows that hold this text, for columns of words; of rows that hold any."""
 
     against: Rows | None = None
     """What is subtracted, or divided by: the same with these conditions instead, the others kept."""
@@ -109,45 +109,6 @@ class Curve(Settings):
         return ("metrics",)
 
 
-class GrowthShare(Settings):
-    """A group's share of the growth of the total squared weight norm; missing where the total does not grow."""
-
-    name: Literal["growth_share"]
-    """The measure's name."""
-
-    group: str
-    """A group of `dynamics`."""
-
-    since: Place = "first"
-    """Where the growth is counted from; it ends with training."""
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The tables it is taken from."""
-        named = self.since in PLACES[2:]
-        return ("dynamics", *(["checkpoints"] if named else []))
-
-
-class GrowthOfSteps(Settings):
-    """Growth of a squared norm over what steps of the measured angle give if they are orthogonal to the weights.
-
-    A step that turns weights of norm w by the angle t, at a right angle to them, adds (w tan t)^2 to the squared norm.
-    1: the norm grew by the length of its steps alone, as that of scale-invariant weights does under gradient descent.
-    Steps between evaluations are taken to be as long as at the evaluations beside them.
-    """
-
-    name: Literal["growth_of_steps"]
-    """The measure's name."""
-
-    group: str
-    """A group of `dynamics`."""
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The tables it is taken from."""
-        return ("dynamics",)
-
-
 class BeatsControls(Settings):
     """1 where a probe beats its controls at the level, else 0; by chance it does at that rate or below."""
 
@@ -190,28 +151,7 @@ class MonotoneSteering(Settings):
         return ("steering", "checkpoints")
 
 
-class Detected(Settings):
-    """What the grokking detector says, at its standard thresholds, of the curves over optimiser steps."""
-
-    name: Literal["detected"]
-    """The measure's name."""
-
-    what: Literal["grokked", "delta_S", "delta_T", "delay", "alpha_0", "alpha_1", "sigma_S", "sigma_E", "plateau"]
-    """grokked is 1 or 0; the others are the detector's, missing where it sees none."""
-
-    split: str = "test"
-    """The split that shows generalisation."""
-
-    chance: Annotated[Number, Field(ge=0, lt=1)]
-    """Accuracy of guessing."""
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The tables it is taken from."""
-        return ("metrics",)
-
-
 Measure = Annotated[
-    Value | Curve | GrowthShare | GrowthOfSteps | BeatsControls | MonotoneSteering | Detected,
+    Value | Curve | BeatsControls | MonotoneSteering,
     Field(discriminator="name"),
 ]

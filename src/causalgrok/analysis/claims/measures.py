@@ -11,21 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from causalgrok.analysis.claims.findings import NotRun
 from causalgrok.analysis.claims.measure_entries import (
     PLACES,
     BeatsControls,
     Curve,
-    Detected,
-    GrowthOfSteps,
-    GrowthShare,
     MonotoneSteering,
     Rows,
     Value,
 )
-from causalgrok.analysis.detector import detect
 from causalgrok.analysis.dynamics import equally_spaced, memorised_epoch
-from causalgrok.analysis.settings import DetectorSettings
 from causalgrok.analysis.statistics.counts import null_rates
 from causalgrok.analysis.verdicts import MONOTONE, monotone_responses
 from causalgrok.columns import RUN
@@ -53,7 +47,6 @@ def measure(settings: Any, tables: Tables) -> Measured:
         tables: the study's tables, at least `settings.tables`.
 
     Raises:
-        NotRun: the tables cannot give it.
         ValueError: its settings select what it is not defined for.
     """
     measured = _MEASURES[type(settings)](settings, tables)
@@ -121,7 +114,8 @@ def _value(settings: Value, tables: Tables) -> Measured:
     def of(column: str, rows: Rows) -> pd.Series:
         kept = selected(tables[settings.table], rows, tables)
         if settings.equals is not None:
-            return (kept[column] == settings.equals).groupby([kept[key] for key in _RUN]).mean()
+            holds = (kept[column] == settings.equals).astype(float).where(kept[column].notna())
+            return holds.groupby([kept[key] for key in _RUN]).mean()
         return kept.groupby(_RUN)[column].mean().astype(float)
 
     here = Rows(where=settings.where, at=settings.at)
@@ -176,38 +170,6 @@ def _of_runs(values: Mapping[tuple, float]) -> pd.DataFrame:
     return _by_run(pd.Series(list(values.values()), index=index.rename(_RUN), dtype=float))
 
 
-def _growth_share(settings: GrowthShare, tables: Tables) -> Measured:
-    dynamics = tables["dynamics"]
-
-    def grown(group: str) -> pd.Series:
-        of_group = dynamics[dynamics["group"] == group]
-        ends = [_at(of_group, place, tables).groupby(_RUN)["weight_norm"].first() for place in (settings.since, "last")]
-        return ends[1] ** 2 - ends[0] ** 2
-
-    total = grown("total")
-    words = (
-        f"growth of squared dynamics.weight_norm where group == {settings.group!r} / where group == 'total', "
-        f"from {settings.since} to last"
-    )
-    return Measured(_by_run(grown(settings.group) / total.where(total > 0)), words)
-
-
-def _growth_of_steps(settings: GrowthOfSteps, tables: Tables) -> Measured:
-    dynamics = tables["dynamics"]
-    values = {}
-    for run, rows in dynamics[dynamics["group"] == settings.group].groupby(_RUN):
-        rows = rows.sort_values("step")
-        norms = rows["weight_norm"].to_numpy()
-        lengths = (norms * np.tan(rows["angle_per_step"].bfill().to_numpy())) ** 2
-        expected = np.trapezoid(lengths, rows["step"].to_numpy())
-        values[run] = (norms[-1] ** 2 - norms[0] ** 2) / expected if expected > 0 else np.nan
-    words = (
-        f"growth of squared dynamics.weight_norm where group == {settings.group!r} / "
-        "sum over steps of (weight_norm * tan(angle_per_step))^2"
-    )
-    return Measured(_of_runs(values), words)
-
-
 def _beats_controls(settings: BeatsControls, tables: Tables) -> Measured:
     rows = Rows(where=settings.where)
     kept = selected(tables["verdicts"], rows, tables).set_index(_RUN)
@@ -241,31 +203,11 @@ def _monotone_steering(settings: MonotoneSteering, tables: Tables) -> Measured:
     return Measured(_by_run(pd.DataFrame({"value": values, "chance": chance})), words)
 
 
-def _detected(settings: Detected, tables: Tables) -> Measured:
-    values, thresholds = {}, DetectorSettings()
-    for run, evaluations in tables["metrics"].groupby(_RUN):
-        curves = evaluations.pivot(index="step", columns="split", values="accuracy")
-        if not {"train", settings.split} <= set(curves):
-            continue
-        curves = curves[["train", settings.split]].dropna()
-        try:
-            found = detect(curves.index, curves["train"], curves[settings.split], settings.chance, thresholds)
-        except ValueError as error:
-            raise NotRun(f"the detector cannot judge the curves: {error}") from None
-        grokked = settings.what == "grokked"
-        values[run] = float(found.label == "grokked") if grokked else getattr(found, settings.what)
-    words = f"detector's {settings.what} from metrics.accuracy where split in ['train', {settings.split!r}]"
-    return Measured(_of_runs(values), words)
-
-
 _MEASURES: dict[type, Callable[[Any, Tables], Measured]] = {
     Value: _value,
     Curve: _curve,
-    GrowthShare: _growth_share,
-    GrowthOfSteps: _growth_of_steps,
     BeatsControls: _beats_controls,
     MonotoneSteering: _monotone_steering,
-    Detected: _detected,
 }
 
 
