@@ -127,13 +127,12 @@ def stopping_settings(wildcards):
 
 
 def ungrokking_settings(wildcards):
-    """How a study's continued runs are judged, which runs they continue, and what chance and decay were theirs."""
+    """How a study's continued runs are judged, which runs they continue, and what decay was theirs."""
     study = settings.studies[wildcards.study]
     continued = [
         {
             "run": list(run),
             "parent": list(parent),
-            "chance": 1 / settings.datasets[dataset_of(run.task)].classes,
             "decay": settings.recipes[run.recipe].exposure(1),
         }
         for run in study.all_runs()

@@ -135,6 +135,7 @@ rule summarise_ungrokking:
         "../../envs/analysis.yaml"
     params:
         ungrokking=ungrokking_settings,
+        judgements=lambda wildcards: judgements(wildcards.study),
         code=code("summarise_ungrokking"),
     script:
         "../scripts/summarise_ungrokking.py"

@@ -13,14 +13,14 @@ Varma, Shah, Kenton, Kramar, Kumar: Explaining grokking through circuit efficien
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from causalgrok.analysis.detector import detect, mean_error, plateau_start
 from causalgrok.analysis.dynamics import judged_split
-from causalgrok.analysis.settings import DetectorSettings, UngrokkingSettings
+from causalgrok.analysis.settings import Judgement, UngrokkingSettings
 from causalgrok.analysis.statistics.equivalence import equivalence_test
 from causalgrok.analysis.statistics.families import holm
 from causalgrok.analysis.statistics.intervals import difference_interval
@@ -35,24 +35,29 @@ _MEASURED = [column for column in COLUMNS["ungrokking_contrasts"] if column not 
 
 
 def judge_continued(
-    metrics: pd.DataFrame, continued: Iterable[dict], settings: UngrokkingSettings, detector: DetectorSettings
+    metrics: pd.DataFrame,
+    continued: Iterable[dict],
+    settings: UngrokkingSettings,
+    judgements: Mapping[str, Judgement],
 ) -> pd.DataFrame:
     """One row of the table `ungrokking` for each continued run.
 
     Args:
         metrics: a study's table `metrics`, with the continued runs and those they continue.
-        continued: of each continued run `run` and `parent` as (task, recipe, n, seed), `chance`, the accuracy of a
-            guess, and `decay`, learning rate * weight decay.
+        continued: of each continued run `run` and `parent` as (task, recipe, n, seed), and `decay`, learning rate *
+            weight decay.
         settings: what a fall is.
-        detector: whether the parent grokked, and what a final plateau is.
+        judgements: task -> chance, whether a run grokked, and what a final plateau is.
     """
     runs = dict(iter(metrics.groupby(list(RUN), sort=False)))
     rows = []
     for one in continued:
         row = dict(zip(RUN, one["run"], strict=True))
         row |= dict(zip((f"parent_{name}" for name in RUN), one["parent"], strict=True))
-        row["parent_label"] = _grokked(runs[tuple(one["parent"])], one["chance"], detector)
-        rows.append(row | _ending(runs[tuple(one["run"])], row["parent_label"], one, settings, detector))
+        row["parent_label"] = _grokked(runs[tuple(one["parent"])], judgements[one["parent"][0]])
+        judgement = judgements[one["run"][0]]
+        row["exposure"] = one["decay"] * runs[tuple(one["run"])]["step"].max()
+        rows.append(row | _ending(runs[tuple(one["run"])], row["parent_label"], settings, judgement))
     return pd.DataFrame(rows, columns=[*RUN, *COLUMNS["ungrokking"]])
 
 
@@ -78,17 +83,18 @@ def contrast_recipes(ungrokking: pd.DataFrame, settings: UngrokkingSettings) -> 
     return table[list(COLUMNS["ungrokking_contrasts"])]
 
 
-def _grokked(evaluations: pd.DataFrame, chance: float, detector: DetectorSettings) -> str:
+def _grokked(evaluations: pd.DataFrame, judgement: Judgement) -> str:
     """What became of a run that is continued."""
     train, test = _curve(evaluations, "train"), _curve(evaluations, judged_split(evaluations))
     if train.isna().any() or test.isna().any():
         return "diverged"
-    return detect(test.index, train, test, chance, detector).label
+    return detect(test.index, train, test, judgement.chance, judgement.detector).label
 
 
 def _ending(
-    evaluations: pd.DataFrame, parent_label: str, one: dict, settings: UngrokkingSettings, detector: DetectorSettings
+    evaluations: pd.DataFrame, parent_label: str, settings: UngrokkingSettings, judgement: Judgement
 ) -> dict[str, object]:
+    chance, detector = judgement.chance, judgement.detector
     train, test = _curve(evaluations, "train"), _curve(evaluations, judged_split(evaluations))
     first = plateau_start(test.index.to_numpy(), detector)
     plateau = test.to_numpy()[first:]
@@ -102,7 +108,6 @@ def _ending(
     else:
         label = "ungrokked" if fall - 2 * error >= settings.fall else "kept"
     return {
-        "exposure": one["decay"] * evaluations["step"].max(),
         "start_accuracy": start,
         "end_accuracy": end,
         "end_error": error,
@@ -110,7 +115,7 @@ def _ending(
         "lowest_accuracy": test.min(),
         "train_end": train_end,
         "fall": fall,
-        "share_kept": (end - one["chance"]) / (start - one["chance"]) if start > one["chance"] else np.nan,
+        "share_kept": (end - chance) / (start - chance) if start > chance else np.nan,
         "label": label,
     }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causalgrok.analysis.settings import DetectorSettings, UngrokkingSettings
+from causalgrok.analysis.settings import DetectorSettings, Judgement, UngrokkingSettings
 from causalgrok.analysis.ungrokking import contrast_recipes, judge_continued
 from causalgrok.columns import COLUMNS, RUN
 
@@ -30,13 +30,18 @@ def child(seed: int, end: float, *, recipe="decay", n=50, train=1.0, noise=0.0, 
     return curve(("small_continued", recipe, n, seed), np.full(len(STEPS), train), test, split)
 
 
-def judge(*frames: pd.DataFrame) -> pd.DataFrame:
+def judge(*frames: pd.DataFrame, parents: DetectorSettings = DetectorSettings()) -> pd.DataFrame:
     metrics = pd.concat(frames)
     runs = [run for run, _ in metrics.groupby(list(RUN), sort=False) if run[0] == "small_continued"]
-    continued = [
-        {"run": list(run), "parent": ["small", "decay", 100, run[3]], "chance": CHANCE, "decay": 2e-3} for run in runs
-    ]
-    return judge_continued(metrics, continued, RULES, DetectorSettings())
+    continued = [{"run": list(run), "parent": ["small", "decay", 100, run[3]], "decay": 2e-3} for run in runs]
+    judgements = {"small": Judgement(CHANCE, parents), "small_continued": Judgement(CHANCE, DetectorSettings())}
+    return judge_continued(metrics, continued, RULES, judgements)
+
+
+def test_whether_a_parent_grokked_is_asked_at_its_own_tasks_thresholds():
+    strict = DetectorSettings(rho=50.0)
+    assert judge(parent(0), child(0, 0.1))["label"].item() == "ungrokked"
+    assert judge(parent(0), child(0, 0.1), parents=strict)["label"].item() == "not_grokked"
 
 
 @pytest.mark.parametrize(
