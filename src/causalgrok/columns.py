@@ -221,6 +221,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "(p_holm at or below .05), else inconclusive",
     },
     "outcomes": {
+        "split": "the split that the run is judged on: ood_test, or test for tasks without hospitals",
         "label": "grokked, semi_grokked, peak_decline, plateau or never_memorised, by the detector's thresholds (table "
         "`sensitivity`); missing without train accuracy or with too few evaluations",
         "censored": "whether the run ended without having grokked",

@@ -67,6 +67,7 @@ def _outcome(evaluations: pd.DataFrame, judgement: Judgement) -> dict[str, objec
     memorised = memorised_epoch(train["accuracy"])
     early, late = early_and_late(test["accuracy"], memorised)
     outcome = {
+        "split": judged_split(evaluations),
         "memorised_epoch": memorised,
         "memorised_share": (train["accuracy"][train.index >= memorised] >= MEMORISED).mean(),
         "early_accuracy": early,

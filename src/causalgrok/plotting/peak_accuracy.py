@@ -12,19 +12,19 @@ from matplotlib.ticker import NullLocator
 from causalgrok.analysis.critical_size import plateaus
 from causalgrok.plotting import frames, style
 
-_MEASURES = {"peak_accuracy": "peak (oracle: chosen on this hospital)", "final_accuracy": "end of training"}
+_MEASURES = {"peak_accuracy": "peak (oracle: chosen on this split)", "final_accuracy": "end of training"}
 
 
 @mpl.rc_context(style.CONTEXT)
 def peak_accuracy(outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: float = 0.5) -> Figure:
-    """Draw OOD-test accuracy against n: at its peak (left) and at the end of training (right), a row a task.
+    """Draw accuracy on the judged split against n: at its peak (left) and at the end of training (right), a row a task.
 
     Args:
         outcomes: the study table, one row a run.
-        threshold: OOD-test accuracy from which grokking counts as sustained.
-        chance: accuracy of a guess; tumour or not is even.
+        threshold: accuracy from which grokking counts as sustained.
+        chance: accuracy of a guess on a held-out hospital; tumour or not is even.
     """
-    outcomes = frames.select(outcomes, "outcomes", *_MEASURES)
+    outcomes = frames.select(outcomes, "outcomes", "split", *_MEASURES)
     palette = style.colours(outcomes["recipe"])
     several = outcomes["task"].nunique() > 1
     figure, axes = style.panels(outcomes["task"].nunique(), len(_MEASURES), height=2.4, share_x="row", share_y="all")
@@ -40,9 +40,10 @@ def peak_accuracy(outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: flo
                 aside = span ** -min(0.012, 0.4 * step)
                 _draw_recipe(panel, runs[runs["recipe"] == recipe], measure, palette[recipe], shift, aside)
             style.reference(panel, threshold, "--")
-            style.reference(panel, chance)
+            if runs["split"].iloc[0] != "test":
+                style.reference(panel, chance)
             panel.set_title(f"{task}: {title}" if several else title.capitalize())
-        row[0].set_ylabel("OOD-test accuracy (fraction)")
+        row[0].set_ylabel(f"{style.SPLITS[runs['split'].iloc[0]]}\naccuracy (fraction)")
     style.bound(axes[0, 0], [threshold, chance, *outcomes[list(_MEASURES)].to_numpy().flat])
     keys = [
         *style.recipe_keys(outcomes, palette),
@@ -54,8 +55,9 @@ def peak_accuracy(outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: flo
             markersize=6,
         ),
         style.line_key(f"threshold of sustained grokking, {threshold:g}", linewidth=0.8, linestyle="--"),
-        style.line_key("chance", linewidth=0.8, linestyle=":"),
     ]
+    if set(outcomes["split"]) != {"test"}:
+        keys.append(style.line_key("chance", linewidth=0.8, linestyle=":"))
     style.legend(figure, keys)
     return figure
 

@@ -33,6 +33,7 @@ def test_a_planted_decline_is_measured():
     test = np.where(epochs <= 30, 0.8, 0.6)
     test[epochs == 20] = 0.85
     outcome = outcomes_of(metrics(test)).iloc[0]
+    assert outcome["split"] == "ood_test"
     assert outcome["memorised_epoch"] == 4
     assert outcome["peak_epoch"] == 20
     assert outcome["peak_accuracy"] == 0.85

@@ -10,7 +10,7 @@ from causalgrok.columns import COLUMNS, RUN
 
 STEPS = np.arange(0, 1001, 10)
 CHANCE = 1 / 59
-RULES = UngrokkingSettings()
+RULES, USUAL = UngrokkingSettings(), DetectorSettings()
 
 
 def curve(run: tuple, train: np.ndarray, test: np.ndarray, split="test") -> pd.DataFrame:
@@ -30,11 +30,11 @@ def child(seed: int, end: float, *, recipe="decay", n=50, train=1.0, noise=0.0, 
     return curve(("small_continued", recipe, n, seed), np.full(len(STEPS), train), test, split)
 
 
-def judge(*frames: pd.DataFrame, parents: DetectorSettings = DetectorSettings()) -> pd.DataFrame:
+def judge(*frames: pd.DataFrame, parents: DetectorSettings = USUAL) -> pd.DataFrame:
     metrics = pd.concat(frames)
     runs = [run for run, _ in metrics.groupby(list(RUN), sort=False) if run[0] == "small_continued"]
     continued = [{"run": list(run), "parent": ["small", "decay", 100, run[3]], "decay": 2e-3} for run in runs]
-    judgements = {"small": Judgement(CHANCE, parents), "small_continued": Judgement(CHANCE, DetectorSettings())}
+    judgements = {"small": Judgement(CHANCE, parents), "small_continued": Judgement(CHANCE, USUAL)}
     return judge_continued(metrics, continued, RULES, judgements)
 
 

@@ -97,7 +97,13 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
             geometry[-1]["feature_norm"] = 20.0
     tested = [(row["epoch"], row["accuracy"]) for row in metrics if row["split"] == "ood_test"]
     peak_epoch, peak = max(tested, key=lambda item: item[1])
-    outcomes = {"memorised_epoch": 16, "peak_epoch": peak_epoch, "peak_accuracy": peak, "final_accuracy": tested[-1][1]}
+    outcomes = {
+        "split": "ood_test",
+        "memorised_epoch": 16,
+        "peak_epoch": peak_epoch,
+        "peak_accuracy": peak,
+        "final_accuracy": tested[-1][1],
+    }
     outcomes |= {"early_accuracy": peak - 0.02, "late_accuracy": tested[-1][1], "decline": 0.05, "decline_auroc": 0.04}
     outcomes |= dict.fromkeys(DETECTED, np.nan) | {"label": "plateau", "censored": True}
     outcomes |= dict.fromkeys(("selected_epoch", "selected_accuracy", "decline_selected"), np.nan)
