@@ -87,6 +87,8 @@ SUMMARISED = (
 DRAWN = {f"plot_{figure}": 1 for figure in FIGURES_OF_RUNS}
 CLAIMED = {"test_claims": 1, "present_claims": 1}
 COMPARED = {"summarise_verdicts": 1, "correlate_reliance": 1}
+ABLATED = {"subspace", "neurons", "concentration", "verdicts", "reliance"}
+"""Tables of one job, and those made from them."""
 AFTER_TRAINING = {
     **{"name_checkpoints": 2, "extract_features": 2, "collect": len(RUN_TABLES)},
     **dict.fromkeys(SUMMARISED, 1),
@@ -114,10 +116,10 @@ AFTER_TRAINING = {
             "import numpy as np\n",
             "import numpy as np\n\nOTHER = 1\n",
             {
-                **{"ablate_neurons": 2, "collect": 1, "plot_neurons": 1, "plot_neurons_per_seed": 1},
+                **{"ablate_features": 2, "collect": 3},
                 **COMPARED,
                 **CLAIMED,  # it reads steering as verdicts do
-                **{"plot_verdicts": 1, "plot_reliance": 1},
+                **{f"plot_{figure}": 1 for figure, tables in FIGURES.items() if ABLATED & set(tables)},
             },
         ),
     ],
