@@ -133,7 +133,7 @@ def ungrokking_settings(wildcards):
         {
             "run": list(run),
             "parent": list(parent),
-            "chance": 1 / settings.datasets[dataset_of(run.task)].classes,
+            "chance": chance_of(run.task),
             "decay": settings.recipes[run.recipe].exposure(1),
         }
         for run in study.all_runs()
