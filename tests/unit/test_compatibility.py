@@ -92,7 +92,7 @@ def message(raw: dict) -> str:
         (
             ("tasks", "mnist_cross_entropy", "model"),
             {"name": "mlp", "output": "sigmoid"},
-            "tasks.mnist_cross_entropy.model.output: sigmoid, but the loss is cross_entropy, which has its own softmax; ",
+            "tasks.mnist_cross_entropy.model.output: sigmoid, but the loss is cross_entropy, which has its own ",
         ),
         (("datasets", "modular", "image_size"), 12, "datasets.modular.image_size: unknown key; "),
         (
