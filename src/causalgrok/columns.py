@@ -485,6 +485,22 @@ COLUMNS: dict[str, dict[str, str]] = {
         "needed": "share of the run's steps at which the running median first comes within .02 of best_accuracy",
         "late_gain": "best_accuracy after memorisation minus the accuracy there: what there was to wait for",
     },
+    "reported": {
+        "source": "the source that prints the figure, a key of `sources` in workflow/claims.yaml",
+        "task": RUN["task"],
+        "recipe": RUN["recipe"],
+        "n": RUN["n"],
+        "step": "step at which it is reported",
+        "quantity": "train_accuracy, validation_accuracy, test_accuracy, weight_norm or summed_norm",
+        "reported": "the figure",
+        "tolerance": "largest difference that counts as found again, set beforehand in workflow/reported.csv",
+        "runs": "number of seeds that were trained so far",
+        "mean": "ours: mean over seeds at the evaluation nearest to the step",
+        "low": "lower end of its 95 % t interval over seeds; missing with one",
+        "high": "upper end of it",
+        "difference": "mean minus reported",
+        "verdict": "within (the tolerance), outside, or not_reached (no run was trained so far)",
+    },
     "claims": {
         "claim": "the claim's key in workflow/claims.yaml",
         "source": "keys of the sources that make it",
@@ -574,6 +590,9 @@ FACTORIAL_INPUTS = ("outcomes", "dynamics", "geometry", "concentration", "counte
 
 STOPPING_INPUTS = ("metrics", "dynamics", "geometry")
 """Tables that the table `stopping` is made from."""
+
+REPORTED_INPUTS = ("metrics", "dynamics")
+"""Tables that published figures are compared with."""
 
 UNGROKKING_TABLES = ("ungrokking", "ungrokking_contrasts")
 """Tables of a study that continues grokked runs on fewer examples."""

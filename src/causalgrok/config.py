@@ -19,6 +19,7 @@ from causalgrok.analysis.settings import (
 from causalgrok.columns import (
     CALIBRATION_TABLES,
     PLANTED_TABLES,
+    REPORTED_INPUTS,
     RUN_TABLES,
     STOPPING_INPUTS,
     UNGROKKING_TABLES,
@@ -33,7 +34,7 @@ from causalgrok.data.wine import WineSettings
 from causalgrok.interventions.settings import Measurement
 from causalgrok.models.settings import Inputs, Model, Tokens, Vectors
 from causalgrok.plotting import FIGURES
-from causalgrok.settings import Integer, Number, Settings
+from causalgrok.settings import Boolean, Integer, Number, Settings
 from causalgrok.training.recipe import Recipe
 from causalgrok.training.schedule import Schedule
 
@@ -284,6 +285,9 @@ class Study(Settings):
     ungrokking: UngrokkingSettings | None = None
     """Judge the runs that continue others of the study by the ungrokking protocol; empty: do not."""
 
+    reported: Boolean = False
+    """Hold the runs against the figures that workflow/reported.csv gives for this study."""
+
     figures: list[Literal[*FIGURES]] | None = None
     """What is drawn; empty: every figure that the tables allow."""
 
@@ -294,6 +298,7 @@ class Study(Settings):
             "factorial": any(part.between for part in self.runs),
             "critical_size": self.critical_size,
             "stopping": self.stopping,
+            "reported": self.reported,
             **dict.fromkeys(PLANTED_TABLES, self.planted),
             **dict.fromkeys(CALIBRATION_TABLES, self.calibration),
             **dict.fromkeys(UNGROKKING_TABLES, self.ungrokking),
@@ -404,7 +409,7 @@ RESERVED = {
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "summarise_decline", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
-    *("estimate_factorial", "fit_critical_size", "compare_stopping", "summarise_ungrokking"),
+    *("estimate_factorial", "fit_critical_size", "compare_stopping", "compare_reported", "summarise_ungrokking"),
     *("test_claims", "present_claims"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
@@ -447,6 +452,8 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield ("studies", study_name, "runs"), "is empty; name runs, or what is planted or calibrated"
         if study.stopping and (missing := sorted(set(STOPPING_INPUTS) - set(study.tables))):
             yield ("studies", study_name, "stopping"), f"is found out from the tables {', '.join(missing)} too"
+        if study.reported and (missing := sorted(set(REPORTED_INPUTS) - set(study.tables))):
+            yield ("studies", study_name, "reported"), f"is compared with the tables {', '.join(missing)} too"
         if study.critical_size:
             yield from _sizes_problems(study_name, study)
         for i, runs in enumerate(study.runs):

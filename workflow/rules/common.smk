@@ -10,6 +10,7 @@ from causalgrok.claims_file import read_claims
 from causalgrok.columns import (
     FACTORIAL_INPUTS,
     HOSPITAL_TABLES,
+    REPORTED_INPUTS,
     RUN_TABLES,
     STOPPING_INPUTS,
     STUDY_TABLES,
@@ -28,12 +29,14 @@ from causalgrok.planted import CASES
 from causalgrok.plotting import FIGURES
 from causalgrok.processes import pass_library_on, release_stale_lock
 from causalgrok.provenance import code_hash
+from causalgrok.reported_file import read_reported
 from causalgrok.training.settings import Training
 from causalgrok.validation import ConfigError, check_config, check_subset
 
 try:
     settings = check_config(config, workflow.configfiles)
     ledger = read_claims(Path(workflow.basedir, "workflow/claims.yaml"), settings)
+    published = read_reported(Path(workflow.basedir, "workflow/reported.csv"), settings)
     inspection = plan_inspection(settings)
 except ValueError as error:
     sys.exit(str(error))
