@@ -15,8 +15,8 @@ RUN = {
 _EPOCH = {"epoch": "epochs trained; 0 is the initialisation"}
 _STEP = {"step": "optimiser steps taken"}
 _SPLIT = {
-    "split": "train, id_val, ood_val, ood_test, or probe for the pool that probes are fitted on; train and test where "
-    "there are no hospitals"
+    "split": "train, id_val, ood_val, ood_test, or probe for the pool that probes are fitted on; train, test and "
+    "perhaps validation, a part of test, where there are no hospitals"
 }
 _SCORES = {
     "accuracy": "fraction of examples classified correctly",
@@ -54,6 +54,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "scale_invariant": "whether scaling the group's weights leaves the function unchanged",
         "parameters": "number of parameters in the group",
         "weight_norm": "L2 norm of the group's parameters",
+        "summed_norm": "sum of the L2 norms of the group's weight matrices and biases, each on its own: what some "
+        "codes print as the weight norm",
         "angle_per_step": "angle in radians between the group's weights before and after the latest step",
         "gradient_growth": "cosine between minus the latest raw gradient and the weights: positive pushes the norm up; "
         "0 for scale-invariant weights",
@@ -484,6 +486,22 @@ COLUMNS: dict[str, dict[str, str]] = {
         "needed": "share of the run's steps at which the running median first comes within .02 of best_accuracy",
         "late_gain": "best_accuracy after memorisation minus the accuracy there: what there was to wait for",
     },
+    "reported": {
+        "source": "the source that prints the figure, a key of `sources` in workflow/claims.yaml",
+        "task": RUN["task"],
+        "recipe": RUN["recipe"],
+        "n": RUN["n"],
+        "step": "step at which it is reported",
+        "quantity": "train_accuracy, validation_accuracy, test_accuracy, weight_norm or summed_norm",
+        "reported": "the figure",
+        "tolerance": "largest difference that counts as found again, set beforehand in workflow/reported.csv",
+        "runs": "number of seeds that were trained so far",
+        "mean": "ours: mean over seeds at the evaluation nearest to the step",
+        "low": "lower end of its 95 % t interval over seeds; missing with one",
+        "high": "upper end of it",
+        "difference": "mean minus reported",
+        "verdict": "within (the tolerance), outside, or not_reached (no run was trained so far)",
+    },
     "claims": {
         "claim": "the claim's key in workflow/claims.yaml",
         "source": "keys of the sources that make it",
@@ -573,6 +591,9 @@ FACTORIAL_INPUTS = ("outcomes", "dynamics", "geometry", "concentration", "counte
 
 STOPPING_INPUTS = ("metrics", "dynamics", "geometry")
 """Tables that the table `stopping` is made from."""
+
+REPORTED_INPUTS = ("metrics", "dynamics")
+"""Tables that published figures are compared with."""
 
 UNGROKKING_TABLES = ("ungrokking", "ungrokking_contrasts")
 """Tables of a study that continues grokked runs on fewer examples."""

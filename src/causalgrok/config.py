@@ -19,6 +19,7 @@ from causalgrok.analysis.settings import (
 from causalgrok.columns import (
     CALIBRATION_TABLES,
     PLANTED_TABLES,
+    REPORTED_INPUTS,
     RUN_TABLES,
     STOPPING_INPUTS,
     UNGROKKING_TABLES,
@@ -26,12 +27,14 @@ from causalgrok.columns import (
 )
 from causalgrok.data import camelyon17, registry
 from causalgrok.data.camelyon17 import Camelyon17Settings
+from causalgrok.data.mnist import MnistSettings
 from causalgrok.data.modular import ModularSettings
 from causalgrok.data.tissue import TissueSettings
+from causalgrok.data.wine import WineSettings
 from causalgrok.interventions.settings import Measurement
-from causalgrok.models.settings import Inputs, Model
+from causalgrok.models.settings import Inputs, Model, Tokens, Vectors
 from causalgrok.plotting import FIGURES
-from causalgrok.settings import Integer, Number, Settings
+from causalgrok.settings import Boolean, Integer, Number, Settings
 from causalgrok.training.recipe import Recipe
 from causalgrok.training.schedule import Schedule
 
@@ -63,6 +66,7 @@ class HospitalDataset(Settings):
     has_hospitals: ClassVar[bool] = True
     holds: ClassVar[str] = "images"
     classes: ClassVar[int] = 2
+    chance: ClassVar[float] = 0.5
     inputs: ClassVar[Inputs | None] = None
 
     source: Annotated[TissueSettings | Camelyon17Settings, Field(discriminator="kind")]
@@ -111,8 +115,8 @@ class PlainDataset(Settings):
 
     has_hospitals: ClassVar[bool] = False
 
-    source: ModularSettings
-    """What the examples are: `modular` is arithmetic on all pairs of numbers. A union by `kind` once there are two."""
+    source: Annotated[ModularSettings | MnistSettings | WineSettings, Field(discriminator="kind")]
+    """What the examples are: `modular` is arithmetic on all pairs of numbers, `mnist` digits, `wine` measurements."""
 
     @property
     def holds(self) -> str:
@@ -125,9 +129,21 @@ class PlainDataset(Settings):
         return self.source.classes
 
     @property
+    def chance(self) -> float:
+        """Accuracy of guessing: the share of the most frequent label where labels are uneven and the source says so."""
+        return getattr(self.source, "chance", 1 / self.classes)
+
+    @property
+    def reads(self) -> str | None:
+        """The downloaded files that the source is drawn from; none for most."""
+        return getattr(self.source, "reads", None)
+
+    @property
     def inputs(self) -> Inputs:
         """What an example looks like."""
-        return Inputs(kind="tokens", length=self.source.length, tokens=self.source.tokens)
+        if self.holds == "tokens":
+            return Tokens(length=self.source.length, tokens=self.source.tokens)
+        return Vectors(length=self.source.length, features=self.source.features)
 
 
 FAMILIES = (HospitalDataset.__name__, PlainDataset.__name__)
@@ -269,6 +285,9 @@ class Study(Settings):
     ungrokking: UngrokkingSettings | None = None
     """Judge the runs that continue others of the study by the ungrokking protocol; empty: do not."""
 
+    reported: Boolean = False
+    """Hold the runs against the figures that workflow/reported.csv gives for this study."""
+
     figures: list[Literal[*FIGURES]] | None = None
     """What is drawn; empty: every figure that the tables allow."""
 
@@ -279,6 +298,7 @@ class Study(Settings):
             "factorial": any(part.between for part in self.runs),
             "critical_size": self.critical_size,
             "stopping": self.stopping,
+            "reported": self.reported,
             **dict.fromkeys(PLANTED_TABLES, self.planted),
             **dict.fromkeys(CALIBRATION_TABLES, self.calibration),
             **dict.fromkeys(UNGROKKING_TABLES, self.ungrokking),
@@ -309,7 +329,7 @@ class Config(Settings):
     """Studies that a bare `snakemake` builds."""
 
     data_root: str | None = None
-    """A folder that already holds camelyon17_v1.0; empty: `datasets` say where the patches come from."""
+    """A folder that already holds camelyon17_v1.0, MNIST/raw or wine_quality; empty: what is needed is downloaded."""
 
     checkpoints: str | None = None
     """A folder of somebody else's state dicts for the target `inspect`: torchvision's or timm's ResNet-18, 34, 50."""
@@ -372,14 +392,15 @@ def has_hospitals(config: Config, run: Run) -> bool:
 
 
 RESERVED = {
-    *("data", "runs", "wilds", "inspect"),  # folders of results
-    *("all", "fetch_camelyon17", "generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
+    *("data", "runs", "wilds", "files", "inspect"),  # folders of results
+    *("all", "fetch_camelyon17", "fetch_files", *(f"draw_{kind}" for kind in registry.MODULES)),
+    *("generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
     *("probe_layers", "ablate_features", "steer_activations", "measure_geometry", "measure_slides"),
     *("restain_splits", "name_checkpoints", "measure_counterfactuals", "measure_erasure"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "summarise_decline", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
-    *("estimate_factorial", "fit_critical_size", "compare_stopping", "draw_examples", "summarise_ungrokking"),
+    *("estimate_factorial", "fit_critical_size", "compare_stopping", "compare_reported", "summarise_ungrokking"),
     *("test_claims", "present_claims"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
@@ -422,6 +443,8 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield ("studies", study_name, "runs"), "is empty; name runs, or what is planted or calibrated"
         if study.stopping and (missing := sorted(set(STOPPING_INPUTS) - set(study.tables))):
             yield ("studies", study_name, "stopping"), f"is found out from the tables {', '.join(missing)} too"
+        if study.reported and (missing := sorted(set(REPORTED_INPUTS) - set(study.tables))):
+            yield ("studies", study_name, "reported"), f"is compared with the tables {', '.join(missing)} too"
         if study.critical_size:
             yield from _sizes_problems(study_name, study)
         for i, runs in enumerate(study.runs):

@@ -141,6 +141,10 @@ def ungrokking_settings(wildcards):
     return {"protocol": study.ungrokking.model_dump(mode="json"), "continued": continued}
 
 
+def reported_figures(wildcards):
+    return published[wildcards.study]
+
+
 def report_targets(wildcards, input):
     return list(input.figures)
 

@@ -240,6 +240,26 @@ rule compare_stopping:
         "../scripts/compare_stopping.py"
 
 
+rule compare_reported:
+    """Are the figures found again that the source printed, step by step?"""
+    input:
+        expand("<tables>/{table}.parquet", table=REPORTED_INPUTS, allow_missing=True),
+    output:
+        "<tables>/reported.parquet",
+    log:
+        "<logs>/compare_reported/{study}.log",
+    benchmark:
+        "<benchmarks>/compare_reported/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        figures=reported_figures,
+        code=code("compare_reported"),
+    script:
+        "../scripts/compare_reported.py"
+
+
 rule test_claims:
     """Do the sources' claims hold here? Measures and tests each, and says how far the runs can decide it."""
     input:

@@ -82,6 +82,9 @@ FIGURES: dict[str, FigureSpec] = {
         FigureSpec(
             "critical_size", "peak_accuracy", ("metrics", "critical_size"), "Designs", "Plateau accuracy against n"
         ),
+        FigureSpec(
+            "reported", "reported", ("metrics", "dynamics", "reported"), "Training", "Published figures against ours"
+        ),
         FigureSpec("stopping", "stopping", ("stopping",), "Designs", "Stopping without test labels"),
         FigureSpec(
             "validation", "validation", ("validation",), "Validation", "False positives and power of the probes"

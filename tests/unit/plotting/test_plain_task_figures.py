@@ -56,3 +56,20 @@ def test_ends_of_continued_runs_stand_at_their_means(tables):
 def test_where_nothing_had_grokked_it_says_so(tables):
     figure = draw("ungrokking", {"ungrokking": tables["ungrokking"].assign(label="not_grokked")})
     assert "had grokked" in figure.texts[0].get_text()
+
+
+def test_published_figures_lie_in_the_panel_of_their_task(plain):
+    figure = draw("reported", plain)
+    for recipe in ("standard", "grokking"):
+        axes = panel(figure, recipe)
+        circles = [line for line in axes.lines if line.get_linestyle() == "None"]
+        assert sorted(line.get_ydata().tolist() for line in circles) == [[0.7, 0.7], [1.0, 1.0]]
+        runs = plain["metrics"].query(f"recipe == '{recipe}' and split == 'test'").groupby("step")["accuracy"].mean()
+        assert any(np.array_equal(line.get_ydata(), runs) for line in lines(axes, width=1.2))
+    norms = [axes for axes in figure.axes if axes.get_ylabel() == "summed weight norm"]
+    assert len(norms) == 2 and all(axes.get_ylim()[0] == 0 for axes in norms)
+
+
+def test_figures_that_no_run_has_got_to_are_told(plain):
+    later = plain["reported"].assign(verdict="not_reached")
+    assert "No run" in draw("reported", plain | {"reported": later}).texts[0].get_text()
