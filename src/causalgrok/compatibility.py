@@ -27,6 +27,12 @@ def _task_problems(config: Config, name: str, task: Task) -> Iterator[tuple[tupl
             (*path, "model", "name"),
             f"{task.model.name} reads {task.model.reads}, dataset {task.dataset} holds {dataset.holds}; take another",
         )
+    output = getattr(task.model, "output", "linear")
+    if task.loss == "cross_entropy" and output != "linear":
+        yield (
+            (*path, "model", "output"),
+            f"{output}, but the loss is cross_entropy, which has its own softmax; take linear, or the loss mse",
+        )
     if dataset and not dataset.has_hospitals and task.label_hospital_correlation:
         yield (*path, "label_hospital_correlation"), f"dataset {task.dataset} has no hospitals; leave it out"
     parent = task.continues and config.tasks.get(task.continues.task)

@@ -29,7 +29,7 @@ from causalgrok.data.camelyon17 import Camelyon17Settings
 from causalgrok.data.modular import ModularSettings
 from causalgrok.data.tissue import TissueSettings
 from causalgrok.interventions.settings import Measurement
-from causalgrok.models.settings import Inputs, Model
+from causalgrok.models.settings import Inputs, Model, Tokens, Vectors
 from causalgrok.plotting import FIGURES
 from causalgrok.settings import Integer, Number, Settings
 from causalgrok.training.recipe import Recipe
@@ -127,7 +127,9 @@ class PlainDataset(Settings):
     @property
     def inputs(self) -> Inputs:
         """What an example looks like."""
-        return Inputs(kind="tokens", length=self.source.length, tokens=self.source.tokens)
+        if self.holds == "tokens":
+            return Tokens(length=self.source.length, tokens=self.source.tokens)
+        return Vectors(length=self.source.length, features=self.source.features)
 
 
 FAMILIES = (HospitalDataset.__name__, PlainDataset.__name__)

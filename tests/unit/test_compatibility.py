@@ -50,6 +50,16 @@ def message(raw: dict) -> str:
             "tasks.modular.model.name: resnet18 reads images, dataset modular holds tokens; take another (",
         ),
         (
+            ("tasks", "modular", "model"),
+            {"name": "mlp", "output": "sigmoid"},
+            "tasks.modular.model.output: sigmoid, but the loss is cross_entropy, which has its own softmax; take linear",
+        ),
+        (
+            ("tasks", "modular", "model"),
+            {"name": "mlp"},
+            "tasks.modular.model.name: mlp reads vectors, dataset modular holds tokens; take another (",
+        ),
+        (
             ("tasks", "modular", "label_hospital_correlation"),
             0.5,
             "tasks.modular.label_hospital_correlation: dataset modular has no hospitals; leave it out (",

@@ -22,7 +22,7 @@ class Split:
     """Examples with what is known about them; all arrays have the same first length n."""
 
     inputs: np.ndarray
-    """(n, height, width, 3) uint8 images, (n, length) int64 tokens, or whatever else the task's model takes."""
+    """(n, height, width, 3) uint8 images, (n, length) int64 tokens, or (n, length, features) float32 vectors."""
 
     labels: np.ndarray
     """(n,) int64 classes: tumour 1, normal 0; 0 .. classes - 1 in other tasks."""

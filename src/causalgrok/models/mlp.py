@@ -1,67 +1,55 @@
-"""A multilayer perceptron on token embeddings: ``logits = V relu(sum_i W_i E[token_i] + b) + c``.
+"""A multilayer perceptron on vectors, as PyTorch initialises it.
 
-The embedding E is shared by all positions, the first layer W has a part for each. The smallest network that groks
-modular arithmetic, after Gromov: Grokking modular arithmetic (2023), https://arxiv.org/abs/2301.02679, which has
-one-hot tokens and a quadratic activation.
+The network of Liu, Michaud, Tegmark: Omnigrok (2022), https://arxiv.org/abs/2210.01117, for its hidden layers of 200
+and 200 ReLU units. It gives logits whatever `output` is set to: that belongs to the loss.
 """
 
-import math
+import itertools
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from causalgrok.models.settings import EmbeddingMLP as EmbeddingMLPSettings
-from causalgrok.models.settings import Inputs
+from causalgrok.models.settings import MLP as MLPSettings
+from causalgrok.models.settings import Vectors
+
+ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid}
 
 
-class EmbeddingMLP(nn.Module):
-    """One hidden ReLU layer on the embeddings of all tokens of an example, side by side.
+class MLP(nn.Module):
+    """Hidden layers, each linear and an activation, and a linear head.
 
     Args:
-        settings: widths of embedding and hidden layer.
+        settings: widths of the hidden layers and their activation.
         classes: rows of the head.
-        length: tokens of an example.
-        tokens: number of different tokens.
+        inputs: what an example looks like.
     """
 
-    def __init__(self, settings: EmbeddingMLPSettings, *, classes: int, length: int, tokens: int):
+    def __init__(self, settings: MLPSettings, *, classes: int, inputs: Vectors):
         super().__init__()
-        self.length = length
-        self.embedding = nn.Embedding(tokens, settings.embedding)
-        self.hidden = nn.Linear(length * settings.embedding, settings.hidden)
-        self.fc = nn.Linear(settings.hidden, classes)
-        with torch.no_grad():
-            self.embedding.weight.normal_(std=1 / math.sqrt(settings.embedding))
-            for layer in (self.hidden, self.fc):
-                layer.weight.normal_(std=1 / math.sqrt(layer.in_features))
-                layer.bias.zero_()
+        widths = [inputs.length * inputs.features, *settings.hidden]
+        self.hidden = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
+        self.fc = nn.Linear(widths[-1], classes)
+        self.activation = ACTIVATIONS[settings.activation]
 
     @staticmethod
-    def prepare(tokens: Tensor) -> Tensor:
-        """Tokens (b, length) int64 as they are."""
-        return tokens
-
-    def _hidden(self, inputs: Tensor) -> Tensor:
-        # The first layer is applied to each token of the vocabulary, not to each example: the same sum, and several
-        # times cheaper where there are more examples than tokens.
-        parts = self.hidden.weight.chunk(self.length, dim=1)
-        sums = self.hidden.bias
-        for position, part in enumerate(parts):
-            sums = sums + functional.embedding(inputs[:, position], self.embedding.weight @ part.T)
-        return functional.relu(sums)
+    def prepare(vectors: Tensor) -> Tensor:
+        """Vectors (b, length, features) float32 side by side: (b, length * features)."""
+        return vectors.flatten(1)
 
     def stages(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield each stage's name and output: ``embedding`` (b, length * embedding), ``pooled`` (b, hidden)."""
-        yield "embedding", self.embedding(inputs).flatten(1)
-        yield "pooled", self._hidden(inputs)
+        """Yield each stage's name and its output (b, units): ``hidden1``, ... and the last, ``pooled``."""
+        for i, layer in enumerate(self.hidden, start=1):
+            inputs = self.activation(layer(inputs))
+            yield f"hidden{i}" if i < len(self.hidden) else "pooled", inputs
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits (b, classes) of tokens (b, length)."""
-        return self.fc(self._hidden(inputs))
+        """Logits (b, classes) of what `prepare` gives."""
+        for layer in self.hidden:
+            inputs = self.activation(layer(inputs))
+        return self.fc(inputs)
 
 
-def build(settings: EmbeddingMLPSettings, *, classes: int, inputs: Inputs) -> EmbeddingMLP:
+def build(settings: MLPSettings, *, classes: int, inputs: Vectors) -> MLP:
     """Build the network; see `causalgrok.models.registry.build_model`."""
-    return EmbeddingMLP(settings, classes=classes, length=inputs.length, tokens=inputs.tokens)
+    return MLP(settings, classes=classes, inputs=inputs)

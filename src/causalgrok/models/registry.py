@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 MODULES = {
     "resnet18": "causalgrok.models.resnet",
     "transformer": "causalgrok.models.transformer",
-    "embedding_mlp": "causalgrok.models.mlp",
+    "embedding_mlp": "causalgrok.models.embedding_mlp",
+    "mlp": "causalgrok.models.mlp",
 }
 """Model name -> the module that builds it; imported when asked for, so that one network's edit retrains no other."""
 

@@ -9,10 +9,10 @@ from causalgrok.settings import Boolean, Integer, Settings
 _Positive = Annotated[Integer, Field(ge=1)]
 
 
-class Inputs(Settings):
-    """What one example looks like, for networks whose layers depend on it."""
+class Tokens(Settings):
+    """Examples that are sequences of tokens."""
 
-    kind: Literal["tokens"]
+    kind: Literal["tokens"] = "tokens"
     """Integer tokens."""
 
     length: _Positive
@@ -22,11 +22,28 @@ class Inputs(Settings):
     """Number of different tokens, 0 to tokens - 1."""
 
 
+class Vectors(Settings):
+    """Examples that are sequences of vectors; a flat example is a sequence of one."""
+
+    kind: Literal["vectors"] = "vectors"
+    """Vectors of numbers."""
+
+    length: _Positive
+    """Vectors of an example."""
+
+    features: _Positive
+    """Numbers of a vector."""
+
+
+Inputs = Annotated[Tokens | Vectors, Field(discriminator="kind")]
+"""What one example looks like, for networks whose layers depend on it."""
+
+
 class Network(Settings):
     """What every network's settings say of it."""
 
     reads: ClassVar[str] = "images"
-    """What its inputs are: images, or tokens."""
+    """What its inputs are: images, tokens or vectors."""
 
     @property
     def features(self) -> int:
@@ -120,6 +137,30 @@ class EmbeddingMLP(Network):
         return self.hidden
 
 
+class MLP(Network):
+    """A multilayer perceptron on vectors, which it flattens, with PyTorch's default initialisation."""
+
+    name: Literal["mlp"]
+    """Which network."""
+
+    reads: ClassVar[str] = "vectors"
+
+    hidden: Annotated[list[_Positive], Field(min_length=1)] = Field([200, 200])
+    """Units of each hidden layer."""
+
+    activation: Literal["relu", "sigmoid"] = "relu"
+    """What the hidden layers apply to their sums."""
+
+    output: Literal["linear", "sigmoid", "softmax"] = "linear"
+    """What is applied to the logits before the loss sees them; cross-entropy, which has its own softmax, asks for
+    linear. Scores are those of the logits."""
+
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features: the last hidden layer."""
+        return self.hidden[-1]
+
+
 class OpenedResNet(Settings):
     """A ResNet that somebody else trained, as its weights show it; no config asks for one."""
 
@@ -142,5 +183,5 @@ class OpenedResNet(Settings):
         return f"ResNet-{self.depth}{width} with {self.classes} classes"
 
 
-Model = Annotated[ResNet18 | Transformer | EmbeddingMLP, Field(discriminator="name")]
+Model = Annotated[ResNet18 | Transformer | EmbeddingMLP | MLP, Field(discriminator="name")]
 """Any network, told apart by `name`."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from causalgrok.models.settings import Inputs
+from causalgrok.models.settings import Tokens
 from causalgrok.models.settings import Transformer as TransformerSettings
 
 
@@ -104,6 +104,6 @@ class Transformer(nn.Module):
         return self.fc(dict(self.stages(inputs))["pooled"])
 
 
-def build(settings: TransformerSettings, *, classes: int, inputs: Inputs) -> Transformer:
+def build(settings: TransformerSettings, *, classes: int, inputs: Tokens) -> Transformer:
     """Build the network; see `causalgrok.models.registry.build_model`."""
     return Transformer(settings, classes=classes, length=inputs.length, tokens=inputs.tokens)

@@ -64,7 +64,7 @@ class Trainer:
         )
         self.grokfast = GradientFilter(recipe.grokfast) if recipe.grokfast else None
         self.order = torch.Generator().manual_seed(stream(settings.seed, "order"))
-        self.loss = loss_function(settings.loss)
+        self.loss = loss_function(settings.loss, output=getattr(settings.model, "output", "linear"))
         self.splits = {
             name: (torch.from_numpy(split.inputs).to(self.device), torch.from_numpy(split.labels).to(self.device))
             for name, split in {"train": subset, **evaluation}.items()
@@ -186,13 +186,26 @@ def evaluate(
     return rows
 
 
-def loss_function(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss (b,) of logits (b, classes) and labels (b,)."""
-    return {"cross_entropy": _cross_entropy, "mse": _squared_error}[name]
+def loss_function(name: str, *, output: str = "linear") -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss (b,) of logits (b, classes) and labels (b,).
+
+    Args:
+        name: cross_entropy or mse.
+        output: what is applied to the logits before: linear, nothing; sigmoid; or softmax.
+    """
+    loss = {"cross_entropy": _cross_entropy, "mse": _squared_error}[name]
+    if output == "linear":
+        return loss
+    activation = {"sigmoid": torch.sigmoid, "softmax": _softmax}[output]
+    return lambda logits, labels: loss(activation(logits), labels)
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels, reduction="none")
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    return logits.softmax(dim=1)
 
 
 def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:

@@ -1,49 +1,71 @@
+import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
-from causalgrok.models.initialisation import scale_weights
 from causalgrok.models.registry import build_model
-from causalgrok.models.settings import EmbeddingMLP, Inputs
+from causalgrok.models.settings import MLP, Vectors
 from causalgrok.training.dynamics import Dynamics
+from causalgrok.training.trainer import loss_function
 
-SETTINGS = EmbeddingMLP(name="embedding_mlp", embedding=16, hidden=24)
+INPUTS = Vectors(length=3, features=5)
 
 
-def build(length=2):
+def build(**changes):
     torch.manual_seed(0)
-    return build_model(SETTINGS, classes=7, inputs=Inputs(kind="tokens", length=length, tokens=11))
+    return build_model(MLP(name="mlp", **{"hidden": [8, 6]} | changes), classes=4, inputs=INPUTS)
 
 
-def numbers(length=2):
-    return torch.randint(0, 11, (40, length), generator=torch.Generator().manual_seed(1))
+def vectors():
+    return torch.randn(20, 3, 5, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("length", [1, 2, 3])
-def test_equals_the_layers_applied_to_each_example(length):
-    model, inputs = build(length), numbers(length)
-    reference = torch.nn.Sequential(model.embedding, torch.nn.Flatten(), model.hidden, torch.nn.ReLU(), model.fc)
-    assert torch.allclose(model(inputs), reference(inputs), atol=1e-6)
-    gradients = []
-    for network in (model, reference):
-        network.zero_grad()
-        torch.nn.functional.cross_entropy(network(model.prepare(inputs)), inputs[:, 0] % 7).backward()
-        gradients.append([p.grad.clone() for p in model.parameters()])
-    assert all(torch.allclose(one, other, atol=1e-7) for one, other in zip(*gradients, strict=True))
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_equals_the_same_sums_in_numpy(activation):
+    model, inputs = build(activation=activation), vectors()
+    hidden = inputs.numpy().astype(float).reshape(20, 15)
+    for layer in model.hidden:
+        sums = hidden @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+        hidden = np.maximum(sums, 0) if activation == "relu" else 1 / (1 + np.exp(-sums))
+    expected = hidden @ model.fc.weight.detach().numpy().T + model.fc.bias.detach().numpy()
+    assert np.allclose(model(model.prepare(inputs)).detach(), expected, atol=1e-5)
 
 
-def test_size_stages_and_groups():
-    model = build()
-    assert sum(p.numel() for p in model.parameters()) == 11 * 16 + (2 * 16 * 24 + 24) + (24 * 7 + 7)
-    stages = dict(model.stages(numbers()))
-    assert {name: tuple(values.shape) for name, values in stages.items()} == {"embedding": (40, 32), "pooled": (40, 24)}
-    assert torch.equal(model.fc(stages["pooled"]), model(numbers()))
-    assert SETTINGS.features == 24
+def test_stages_end_at_what_the_head_reads():
+    model = build(hidden=[8, 7, 6])
+    stages = dict(model.stages(model.prepare(vectors())))
+    assert {name: values.shape[1] for name, values in stages.items()} == {"hidden1": 8, "hidden2": 7, "pooled": 6}
+    assert torch.equal(model.fc(stages["pooled"]), model(model.prepare(vectors())))
     groups = {row["group"]: row["parameters"] for row in Dynamics(model).measure()}
-    assert groups == {"embedding": 176, "head": 175, "hidden": 792, "total": 1143}
+    assert groups == {"head": 28, "hidden": 128 + 63 + 48, "total": 267}
 
 
-def test_init_scale_reaches_every_weight():
-    plain, scaled = build(), build()
-    scale_weights(scaled, 3)
-    for (name, before), (_, after) in zip(plain.named_parameters(), scaled.named_parameters(), strict=True):
-        assert torch.equal(after, before if name.endswith("bias") else 3 * before), name
+def test_omnigroks_network_has_its_norm():
+    """Uniform in +-1/sqrt(fan in), so a layer's expected squared norm is (outputs * (inputs + 1)) / (3 * inputs)."""
+    torch.manual_seed(0)
+    model = build_model(MLP(name="mlp"), classes=10, inputs=Vectors(length=1, features=784))
+    expected = sum(rows * (columns + 1) / (3 * columns) for rows, columns in ((200, 784), (200, 200), (10, 200)))
+    squared = sum(float(p.detach().double().square().sum()) for p in model.parameters())
+    assert squared == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("output", ["linear", "sigmoid", "softmax"])
+def test_the_output_stands_between_logits_and_loss(output):
+    logits, labels = torch.randn(6, 4, generator=torch.Generator().manual_seed(2)), torch.tensor([0, 1, 2, 3, 0, 1])
+    values = logits.double().numpy()
+    exponentials = np.exp(values)
+    shown = {
+        "linear": values,
+        "sigmoid": 1 / (1 + np.exp(-values)),
+        "softmax": exponentials / exponentials.sum(axis=1, keepdims=True),
+    }[output]
+    expected = np.square(shown - np.eye(4)[labels]).mean(axis=1)
+    assert np.allclose(loss_function("mse", output=output)(logits, labels), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"hidden": []}, {"hidden": [0]}, {"activation": "tanh"}, {"output": "relu"}, {"width": 3}]
+)
+def test_settings_that_cannot_be_meant_are_refused(changed):
+    with pytest.raises(ValidationError):
+        MLP(name="mlp", **changed)

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from causalgrok.models.registry import build_model
-from causalgrok.models.settings import Inputs, Transformer
+from causalgrok.models.settings import Tokens, Transformer
 
-TOKENS = Inputs(kind="tokens", length=2, tokens=113)
+TOKENS = Tokens(length=2, tokens=113)
 
 
 def build(seed=0, classes=113, inputs=TOKENS, **settings):
