@@ -27,6 +27,7 @@ from causalgrok.columns import (
 from causalgrok.data import camelyon17, registry
 from causalgrok.data.camelyon17 import Camelyon17Settings
 from causalgrok.data.modular import ModularSettings
+from causalgrok.data.subclass_shift import SubclassShiftSettings
 from causalgrok.data.tissue import TissueSettings
 from causalgrok.interventions.settings import Measurement
 from causalgrok.models.settings import Inputs, Model, Tokens, Vectors
@@ -111,8 +112,9 @@ class PlainDataset(Settings):
 
     has_hospitals: ClassVar[bool] = False
 
-    source: ModularSettings
-    """What the examples are: `modular` is arithmetic on all pairs of numbers. A union by `kind` once there are two."""
+    source: Annotated[ModularSettings | SubclassShiftSettings, Field(discriminator="kind")]
+    """What the examples are: `modular` is arithmetic on all pairs of numbers, `subclass_shift` classes with subclasses
+    of which training shows some less often."""
 
     @property
     def holds(self) -> str:

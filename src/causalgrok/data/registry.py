@@ -8,7 +8,10 @@ import importlib
 
 from causalgrok.data.splits import Split
 
-MODULES = {"modular": "causalgrok.data.modular"}
+MODULES = {
+    "modular": "causalgrok.data.modular",
+    "subclass_shift": "causalgrok.data.subclass_shift",
+}
 """Kind of source -> the module that draws it; imported when asked for, so that one's edit redraws no other."""
 
 SPLITS = ("train", "test")

@@ -113,9 +113,9 @@ class SubclassShiftSettings(Settings):
         return math.ceil(fraction * of_full), math.floor(of_full)
 
     def total(self, n: int) -> int:
-        """Training examples that these counts come to: n where it can be had."""
+        """Training examples that these counts come to: n where it can be had, 0 where full subclasses have none."""
         of_reduced, of_full = self.counts(n)
-        return of_reduced * self.all_reduced + of_full * (self.subclasses - self.all_reduced)
+        return (of_reduced * self.all_reduced + of_full * (self.subclasses - self.all_reduced)) * bool(of_full)
 
     def check_size(self, n: int) -> None:
         """Refuse a number of examples that cannot be had in these proportions.
