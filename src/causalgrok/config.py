@@ -20,6 +20,7 @@ from causalgrok.columns import (
     CALIBRATION_TABLES,
     PLANTED_TABLES,
     RUN_TABLES,
+    SHIFT_TABLES,
     STOPPING_INPUTS,
     UNGROKKING_TABLES,
     with_derived,
@@ -32,7 +33,7 @@ from causalgrok.data.tissue import TissueSettings
 from causalgrok.interventions.settings import Measurement
 from causalgrok.models.settings import Inputs, Model, Tokens, Vectors
 from causalgrok.plotting import FIGURES
-from causalgrok.settings import Integer, Number, Settings
+from causalgrok.settings import Boolean, Integer, Number, Settings
 from causalgrok.training.recipe import Recipe
 from causalgrok.training.schedule import Schedule
 
@@ -273,6 +274,9 @@ class Study(Settings):
     ungrokking: UngrokkingSettings | None = None
     """Judge the runs that continue others of the study by the ungrokking protocol; empty: do not."""
 
+    shift: Boolean = False
+    """Measure how differently training subsets and the split that judges them are made up of subclasses or slides."""
+
     figures: list[Literal[*FIGURES]] | None = None
     """What is drawn; empty: every figure that the tables allow."""
 
@@ -286,6 +290,7 @@ class Study(Settings):
             **dict.fromkeys(PLANTED_TABLES, self.planted),
             **dict.fromkeys(CALIBRATION_TABLES, self.calibration),
             **dict.fromkeys(UNGROKKING_TABLES, self.ungrokking),
+            **dict.fromkeys(SHIFT_TABLES, self.shift),
         }
         of_runs = with_derived(self.tables) if self.runs else []
         return [*of_runs, *(table for table, wanted in asked.items() if wanted)]
@@ -384,7 +389,7 @@ RESERVED = {
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "summarise_decline", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
     *("estimate_factorial", "fit_critical_size", "compare_stopping", "draw_examples", "summarise_ungrokking"),
-    *("test_claims", "present_claims"),
+    *("test_claims", "present_claims", "measure_shift"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""

@@ -42,7 +42,7 @@ def message(raw: dict) -> str:
         (
             ("tasks", "tissue", "model"),
             {"name": "transformer"},
-            "tasks.tissue.model.name: transformer reads tokens, dataset tissue holds images; take another (",
+            "tasks.tissue.model.name: transformer reads tokens or vectors, dataset tissue holds images; take another (",
         ),
         (
             ("tasks", "modular", "model"),

@@ -127,8 +127,8 @@ class SubclassShiftSettings(Settings):
             near = next(size for k in itertools.count(1) for size in (n + k, n - k) if self.total(size) == size > 0)
             of_reduced, of_full = self.counts(n)
             raise ValueError(
-                f"n = {n} is no sum of {of_full} for a full and {of_reduced} for a reduced subclass, of which there are "
-                f"{self.subclasses - self.all_reduced} and {self.all_reduced}; take n = {near}"
+                f"n = {n} is no sum of {of_full} for a full and {of_reduced} for a reduced subclass, of which there "
+                f"are {self.subclasses - self.all_reduced} and {self.all_reduced}; take n = {near}"
             )
 
 

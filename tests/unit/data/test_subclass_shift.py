@@ -24,7 +24,7 @@ def hamming(a: int, b: int) -> int:
 
 
 def test_equidistant_subclasses_are_the_largest_set_of_equal_distances():
-    codes = sum(class_codes(settings()), [])
+    codes = list(itertools.chain(*class_codes(settings())))
     assert len(codes) == len(set(codes)) == 8
     assert {hamming(*pair) for pair in itertools.combinations(codes, 2)} == {2}
     ones = [1 << bit for bit in range(9)]
@@ -44,7 +44,7 @@ def test_equivariant_classes_are_the_sources():
     assert {hamming(*pair) for pair in itertools.combinations(centres, 2)} == {6}
     for codes in classes:
         assert sorted(hamming(codes[0], code) for code in codes) == [0] + 9 * [1]
-    every = sum(classes, [])
+    every = list(itertools.chain(*classes))
     assert len(set(every)) == 40
     within = max(hamming(*pair) for codes in classes for pair in itertools.combinations(codes, 2))
     between = min(hamming(a, b) for one, two in itertools.combinations(classes, 2) for a in one for b in two)
@@ -98,7 +98,8 @@ def two_sizes():
 def test_bits_are_one_apart_and_scatter_as_told():
     split = draw(settings(noise=0.3, test_examples=80_000), n=80, seed=1)["test"]
     on, off = (
-        np.array([split.inputs[(split.groups >> bit & 1) == value, bit].mean(0) for bit in range(8)]) for value in (1, 0)
+        np.array([split.inputs[(split.groups >> bit & 1) == value, bit].mean(0) for bit in range(8)])
+        for value in (1, 0)
     )
     assert np.linalg.norm(on - off, axis=1) == pytest.approx(1, abs=0.03)
     assert np.linalg.norm(on + off, axis=1) == pytest.approx(0, abs=0.03)
