@@ -126,7 +126,9 @@ def _network(panel: Axes, rows: pd.DataFrame) -> tuple[int, int]:
         panel.scatter(*place, s=max(size, 30 if not size else 8), facecolor=face, edgecolor=colours[label], zorder=2)
     panel.set_aspect("equal")
     panel.margins(0.1)
-    panel.set_axis_off()
+    panel.set_xticks([])
+    panel.set_yticks([])
+    panel.spines[:].set_visible(False)
     return int(nearest), int(min(apart[pair] for pair in pairs if labels[pair[0]] != labels[pair[1]]))
 
 
