@@ -15,8 +15,8 @@ RUN = {
 _EPOCH = {"epoch": "epochs trained; 0 is the initialisation"}
 _STEP = {"step": "optimiser steps taken"}
 _SPLIT = {
-    "split": "train, id_val, ood_val, ood_test, or probe for the pool that probes are fitted on; train and test where "
-    "there are no hospitals"
+    "split": "train, id_val, ood_val, ood_test, or probe for the pool that probes are fitted on; train, test and "
+    "perhaps validation, a part of test, where there are no hospitals"
 }
 _SCORES = {
     "accuracy": "fraction of examples classified correctly",
@@ -54,6 +54,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "scale_invariant": "whether scaling the group's weights leaves the function unchanged",
         "parameters": "number of parameters in the group",
         "weight_norm": "L2 norm of the group's parameters",
+        "summed_norm": "sum of the L2 norms of the group's weight matrices and biases, each on its own: what some "
+        "codes print as the weight norm",
         "angle_per_step": "angle in radians between the group's weights before and after the latest step",
         "gradient_growth": "cosine between minus the latest raw gradient and the weights: positive pushes the norm up; "
         "0 for scale-invariant weights",

@@ -27,9 +27,11 @@ from causalgrok.columns import (
 )
 from causalgrok.data import camelyon17, registry
 from causalgrok.data.camelyon17 import Camelyon17Settings
+from causalgrok.data.mnist import MnistSettings
 from causalgrok.data.modular import ModularSettings
 from causalgrok.data.subclass_shift import SubclassShiftSettings
 from causalgrok.data.tissue import TissueSettings
+from causalgrok.data.wine import WineSettings
 from causalgrok.interventions.settings import Measurement
 from causalgrok.models.settings import Inputs, Model, Tokens, Vectors
 from causalgrok.plotting import FIGURES
@@ -65,6 +67,7 @@ class HospitalDataset(Settings):
     has_hospitals: ClassVar[bool] = True
     holds: ClassVar[str] = "images"
     classes: ClassVar[int] = 2
+    chance: ClassVar[float] = 0.5
     inputs: ClassVar[Inputs | None] = None
 
     source: Annotated[TissueSettings | Camelyon17Settings, Field(discriminator="kind")]
@@ -113,9 +116,11 @@ class PlainDataset(Settings):
 
     has_hospitals: ClassVar[bool] = False
 
-    source: Annotated[ModularSettings | SubclassShiftSettings, Field(discriminator="kind")]
-    """What the examples are: `modular` is arithmetic on all pairs of numbers, `subclass_shift` classes with subclasses
-    of which training shows some less often."""
+    source: Annotated[
+        ModularSettings | MnistSettings | WineSettings | SubclassShiftSettings, Field(discriminator="kind")
+    ]
+    """What the examples are: `modular` is arithmetic on all pairs of numbers, `mnist` digits, `wine` measurements,
+    `subclass_shift` classes with subclasses of which training shows some less often."""
 
     @property
     def holds(self) -> str:
@@ -126,6 +131,16 @@ class PlainDataset(Settings):
     def classes(self) -> int:
         """Number of labels."""
         return self.source.classes
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing: the share of the most frequent label where labels are uneven and the source says so."""
+        return getattr(self.source, "chance", 1 / self.classes)
+
+    @property
+    def reads(self) -> str | None:
+        """The downloaded files that the source is drawn from; none for most."""
+        return getattr(self.source, "reads", None)
 
     @property
     def inputs(self) -> Inputs:
@@ -318,7 +333,7 @@ class Config(Settings):
     """Studies that a bare `snakemake` builds."""
 
     data_root: str | None = None
-    """A folder that already holds camelyon17_v1.0; empty: `datasets` say where the patches come from."""
+    """A folder that already holds camelyon17_v1.0, MNIST/raw or wine_quality; empty: what is needed is downloaded."""
 
     checkpoints: str | None = None
     """A folder of somebody else's state dicts for the target `inspect`: torchvision's or timm's ResNet-18, 34, 50."""
@@ -381,14 +396,24 @@ def has_hospitals(config: Config, run: Run) -> bool:
 
 
 RESERVED = {
-    *("data", "runs", "wilds", "inspect"),  # folders of results
-    *("all", "fetch_camelyon17", "generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
+    *("data", "runs", "wilds", "files", "inspect"),  # folders of results
+    *(
+        "all",
+        "fetch_camelyon17",
+        "fetch_files",
+        *(f"draw_{kind}" for kind in registry.MODULES),
+        "generate_tissue",
+        "pack_splits",
+        "draw_subset",
+        "train",
+        "extract_features",
+    ),
     *("probe_layers", "ablate_subspace", "steer_activations", "ablate_neurons", "measure_geometry", "measure_slides"),
     *("restain_splits", "name_checkpoints", "measure_counterfactuals", "measure_erasure", "measure_concentration"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "summarise_decline", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
-    *("estimate_factorial", "fit_critical_size", "compare_stopping", "draw_examples", "summarise_ungrokking"),
+    *("estimate_factorial", "fit_critical_size", "compare_stopping", "summarise_ungrokking"),
     *("test_claims", "present_claims", "measure_shift"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }

@@ -23,8 +23,18 @@ CLAIMS_BEGIN, CLAIMS_END = "<!-- table of claims: generated -->", "<!-- table of
 
 ENVIRONMENTS = {
     "data": (
-        *("huggingface-hub", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "torchstain"),
-        "wilds",
+        *(
+            "huggingface-hub",
+            "numpy",
+            "pandas",
+            "pillow",
+            "pyarrow",
+            "pydantic",
+            "safetensors",
+            "scikit-learn",
+            "scipy",
+        ),
+        *("torchstain", "torchvision", "wilds"),
     ),
     "torch": (
         *("numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "torch", "torchstain"),

@@ -88,7 +88,7 @@ def located(
 
 
 def _data_root_problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    if config.data_root is not None:
+    if config.data_root is not None and not registry.holds_files(Path(config.data_root)):
         try:
             check_local_root(config.data_root)
         except ValueError as error:

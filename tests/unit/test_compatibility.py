@@ -51,11 +51,6 @@ def message(raw: dict) -> str:
         ),
         (
             ("tasks", "modular", "model"),
-            {"name": "mlp", "output": "sigmoid"},
-            "tasks.modular.model.output: sigmoid, but the loss is cross_entropy, which has its own softmax; take linear",
-        ),
-        (
-            ("tasks", "modular", "model"),
             {"name": "mlp"},
             "tasks.modular.model.name: mlp reads vectors, dataset modular holds tokens; take another (",
         ),
@@ -94,11 +89,16 @@ def message(raw: dict) -> str:
             "modullar",
             "datasets.tissue.source: kind 'modullar' is unknown: did you mean 'modular'? (",
         ),
+        (
+            ("tasks", "mnist_cross_entropy", "model"),
+            {"name": "mlp", "output": "sigmoid"},
+            "tasks.mnist_cross_entropy.model.output: sigmoid, but the loss is cross_entropy, which has its own ",
+        ),
         (("datasets", "modular", "image_size"), 12, "datasets.modular.image_size: unknown key; "),
         (
             ("datasets", "modular", "source", "kind"),
             "modullar",
-            "datasets.modular.source.kind: 'modullar' is not allowed; expected 'modular' (",
+            "datasets.modular.source: kind 'modullar' is unknown: did you mean 'modular'? (",
         ),
         (
             (*CONTINUED, "continues", "task"),

@@ -89,7 +89,11 @@ def evaluation_splits(dataset):
     """The splits a dataset's networks are judged on; somebody else's images may lack some."""
     if dataset == INSPECT:
         return [split for split in inspection.splits if split in EVALUATION_SPLITS]
-    return list(EVALUATION_SPLITS if settings.datasets[dataset].has_hospitals else registry.SPLITS[1:])
+    return list(
+        EVALUATION_SPLITS
+        if settings.datasets[dataset].has_hospitals
+        else registry.splits(settings.datasets[dataset].source.kind)[1:]
+    )
 
 
 def datasets_with_hospitals(wanted=True):
@@ -121,9 +125,10 @@ def camelyon17_settings():
     return next((source.model_dump(mode="json") for source in sources), None)
 
 
-def examples_code(wildcards):
-    """The hash of the script that draws examples, and of the dataset it draws from."""
-    return code("draw_examples", registry.MODULES[settings.datasets[wildcards.dataset].source.kind])
+def files_of_dataset(wildcards):
+    """The downloaded files that a dataset is drawn from; most are drawn from none."""
+    reads = settings.datasets[wildcards.dataset].reads
+    return f"<data>/files/{reads}.safetensors" if reads else []
 
 
 def generator_settings(wildcards):
@@ -237,7 +242,7 @@ def measurement_settings(wildcards):
 def judgements(study):
     """How the runs of a study are judged, task by task."""
     tasks = dict.fromkeys(run.task for run in runs_of_study(study))
-    return {task: {"chance": 1 / classes_of(task), "detector": detector_of(task)} for task in tasks}
+    return {task: {"chance": chance_of(task), "detector": detector_of(task)} for task in tasks}
 
 
 def detector_of(task):
@@ -245,8 +250,8 @@ def detector_of(task):
     return settings.detectors[name].model_dump(mode="json")
 
 
-def classes_of(task):
-    return inspection.classes if task == INSPECT else settings.datasets[dataset_of(task)].classes
+def chance_of(task):
+    return 1 / inspection.classes if task == INSPECT else settings.datasets[dataset_of(task)].chance
 
 
 def kept_epochs(wildcards):

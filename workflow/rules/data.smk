@@ -84,20 +84,48 @@ rule draw_subset:
         "../scripts/draw_subset.py"
 
 
-rule draw_examples:
-    """Which n examples does a seed train on, and which judge it? Draws from a dataset without hospitals."""
+rule fetch_files:
+    """Where are the files that examples are drawn from? Looks in data_root, else downloads; checks what it finds."""
     output:
-        expand("<data>/{{dataset}}/examples/n{{n}}/seed{{seed}}/{split}.safetensors", split=registry.SPLITS),
+        "<data>/files/{files}.safetensors",
     log:
-        "<logs>/draw_examples/{dataset}/n{n}/seed{seed}.log",
+        "<logs>/fetch_files/{files}.log",
     benchmark:
-        "<benchmarks>/draw_examples/{dataset}/n{n}/seed{seed}.jsonl"
+        "<benchmarks>/fetch_files/{files}.jsonl"
     wildcard_constraints:
-        dataset=datasets_with_hospitals(False),
+        files="|".join(registry.FILES),
     conda:
         "../../envs/data.yaml"
+    resources:
+        data_root=settings.data_root or "",  # no param: the same files from elsewhere rerun nothing
     params:
-        source=generator_settings,
-        code=examples_code,
+        code=lambda wildcards: code("fetch_files", registry.FILES[wildcards.files]),
     script:
-        "../scripts/draw_examples.py"
+        "../scripts/fetch_files.py"
+
+
+for kind, module in registry.MODULES.items():
+
+    rule:
+        """Which n examples does a seed train on, and which judge it? Draws from a dataset without hospitals."""
+        name:
+            f"draw_{kind}"
+        input:
+            files=files_of_dataset,
+        output:
+            splits=expand(
+                "<data>/{{dataset}}/examples/n{{n}}/seed{{seed}}/{split}.safetensors", split=registry.splits(kind)
+            ),
+        log:
+            "<logs>/draw_examples/{dataset}/n{n}/seed{seed}.log",
+        benchmark:
+            "<benchmarks>/draw_examples/{dataset}/n{n}/seed{seed}.jsonl"
+        wildcard_constraints:
+            dataset=datasets_of(kind),
+        conda:
+            "../../envs/data.yaml"
+        params:
+            source=generator_settings,
+            code=code("draw_examples", module),
+        script:
+            "../scripts/draw_examples.py"

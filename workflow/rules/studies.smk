@@ -48,8 +48,9 @@ def subsets_of_study(wildcards):
 
 
 def judging_splits_of_study(wildcards):
-    """The split that judges each run of a study: the last it is evaluated on."""
-    return [splits_of_run(SimpleNamespace(**run._asdict()))[-1] for run in runs_of_study(wildcards.study)]
+    """The split that judges each run of a study."""
+    paths = [splits_of_run(SimpleNamespace(**run._asdict())) for run in runs_of_study(wildcards.study)]
+    return [next(path for path in of_run if Path(path).stem in ("ood_test", "test")) for of_run in paths]
 
 
 def recipes_of_study(wildcards):
@@ -142,7 +143,7 @@ def ungrokking_settings(wildcards):
         {
             "run": list(run),
             "parent": list(parent),
-            "chance": 1 / settings.datasets[dataset_of(run.task)].classes,
+            "chance": chance_of(run.task),
             "decay": settings.recipes[run.recipe].exposure(1),
         }
         for run in study.all_runs()

@@ -1,4 +1,4 @@
-"""Draw one seed's training subset and test split from a dataset without hospitals."""
+"""Draw one seed's training subset and the splits that judge it from a dataset without hospitals."""
 
 from causalgrok.log import logged
 
@@ -7,8 +7,13 @@ with logged(snakemake.log[0]):
 
     from causalgrok.data.registry import draw
 
-    wildcards = snakemake.wildcards
-    splits = draw(snakemake.params.source, n=int(wildcards.n), seed=int(wildcards.seed))
+    wildcards, files = snakemake.wildcards, snakemake.input.files
+    splits = draw(
+        snakemake.params.source,
+        n=int(wildcards.n),
+        seed=int(wildcards.seed),
+        files=Path(files) if files else None,
+    )
     for path in map(Path, snakemake.output):
         splits[path.stem].save(path)
         print(f"{path.stem}: {len(splits[path.stem])} examples")

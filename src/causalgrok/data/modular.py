@@ -25,6 +25,9 @@ class ModularSettings(Settings):
     length: ClassVar[int] = 2
     """Tokens of an example, a and b."""
 
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    """What is drawn."""
+
     kind: Literal["modular"]
     """Modular arithmetic, generated."""
 

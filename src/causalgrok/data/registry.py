@@ -1,33 +1,64 @@
 """From a source's settings to its splits, for datasets without hospitals.
 
-A new one is a module with `SETTINGS`, its settings with a literal `kind`, and a function
-``draw(settings, *, n, seed)``, and a line here and in the union `PlainDataset.source` of `causalgrok.config`.
+A new one is a module with `SETTINGS`, its settings with a literal `kind` and the names of its `splits`, `train` first,
+and a function ``draw(settings, *, n, seed)``, and a line here and in the union `PlainDataset.source` of
+`causalgrok.config`. One that is drawn from downloaded files names them in `reads` and takes them as ``files``; a
+module with a function ``fetch(*, destination, data_root)`` stands in `FILES` for them.
 """
 
 import importlib
+from pathlib import Path
 
 from causalgrok.data.splits import Split
 
 MODULES = {
     "modular": "causalgrok.data.modular",
+    "mnist": "causalgrok.data.mnist",
+    "wine": "causalgrok.data.wine",
     "subclass_shift": "causalgrok.data.subclass_shift",
 }
 """Kind of source -> the module that draws it; imported when asked for, so that one's edit redraws no other."""
 
-SPLITS = ("train", "test")
-"""What is drawn for each n and seed: the training subset, and the examples a run is evaluated on."""
+FILES = {"mnist": "causalgrok.data.mnist", "wine_quality": "causalgrok.data.wine"}
+"""Files that sources are drawn from -> the module that fetches them."""
 
 
-def draw(source: dict, *, n: int, seed: int) -> dict[str, Split]:
-    """Draw the splits of `SPLITS` by name.
+def splits(kind: str) -> tuple[str, ...]:
+    """What is drawn of a kind of source for each n and seed: `train`, and what a run is evaluated on."""
+    return importlib.import_module(MODULES[kind]).SETTINGS.splits
+
+
+def holds_files(data_root: Path) -> bool:
+    """Whether a folder holds any of the files that sources are drawn from."""
+    return any((data_root / importlib.import_module(module).FOLDER).is_dir() for module in FILES.values())
+
+
+def fetch(name: str, *, destination: Path, data_root: Path | None) -> dict:
+    """Fetch the files of a name in `FILES`, as arrays.
+
+    Args:
+        name: which files.
+        destination: a folder for what is downloaded on the way.
+        data_root: folder that may hold them already; it is left as it is.
+
+    Raises:
+        causalgrok.data.wilds_layout.DataError: they cannot be had, or are not the published ones.
+    """
+    return importlib.import_module(FILES[name]).fetch(destination=destination, data_root=data_root)
+
+
+def draw(source: dict, *, n: int, seed: int, files: Path | None = None) -> dict[str, Split]:
+    """Draw the splits of a source by name.
 
     Args:
         source: the settings as plain JSON.
         n: size of the training subset.
-        seed: seed of the draw; the subset of a smaller n is a part of a larger one's, and `test` is the same.
+        seed: seed of the draw; the subset of a smaller n is a part of a larger one's, and `test` has the same examples.
+        files: what `fetch` gave, if the source reads files.
 
     Raises:
         ValueError: there are fewer than n training examples.
     """
     module = importlib.import_module(MODULES[source["kind"]])
-    return module.draw(module.SETTINGS(**source), n=n, seed=seed)
+    given = {} if files is None else {"files": files}
+    return module.draw(module.SETTINGS(**source), n=n, seed=seed, **given)

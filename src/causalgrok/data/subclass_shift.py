@@ -42,6 +42,9 @@ class SubclassShiftSettings(Settings):
     holds: ClassVar[str] = "vectors"
     """What an example is."""
 
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    """What is drawn."""
+
     kind: Literal["subclass_shift"]
     """Classes with subclasses, generated."""
 

@@ -5,11 +5,16 @@ from torch import nn
 
 
 @torch.no_grad()
-def scale_weights(model: nn.Module, scale: float) -> None:
+def scale_weights(model: nn.Module, scale: float, *, biases: bool = False) -> None:
     """Multiply the weights of convolutions, linear layers and embeddings by `scale`, not biases nor normalisation.
 
     A default torchvision ResNet-18 with 2 classes has a total L2 norm of 111.7; at scale 4 it is 357.3.
+
+    Args:
+        model: the network.
+        scale: the factor.
+        biases: multiply every parameter instead, biases and normalisation too.
     """
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
-            module.weight.mul_(scale)
+    weighted = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear | nn.Embedding)]
+    for parameter in model.parameters() if biases else [module.weight for module in weighted]:
+        parameter.mul_(scale)

@@ -2,7 +2,9 @@
 
 Groups are convolution, normalisation, embedding, head (the last linear layer), hidden (other linear layers) and total.
 The angle is 2 asin(|u - v| / 2) of the unit vectors u, v before and after a step, in float64: the arc cosine of their
-inner product would lose every angle below 1e-4. Buffers are no parameters and count nowhere.
+inner product would lose every angle below 1e-4. Buffers are no parameters and count nowhere. A group's norm is that of
+all its weights as one vector; its summed norm adds up the norms of its weight matrices and biases, which some codes
+print as the weight norm.
 
 With w the weights before the step, g their raw gradient and m Grokfast's moving average:
 
@@ -73,6 +75,7 @@ class Dynamics:
                     "scale_invariant": self.scale_invariant.get(name, False),
                     "parameters": sum(p.numel() for p in group),
                     "weight_norm": _norm(weights),
+                    "summed_norm": sum(_norm([tensor]) for tensor in weights),
                     **step,
                 }
             )

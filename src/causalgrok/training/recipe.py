@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from causalgrok.settings import Integer, Number, Settings
+from causalgrok.settings import Boolean, Integer, Number, Settings
 
 Decay = Annotated[Number, Field(ge=0, lt=1)]
 
@@ -36,6 +36,9 @@ class Recipe(Settings):
 
     init_scale: Annotated[Number, Field(gt=0)] = 1.0
     """Factor on the initial weights of convolutions, linear layers and embeddings."""
+
+    init_scale_biases: Boolean = False
+    """Whether the factor is on every parameter, biases too, as in Omnigrok (Liu et al. 2022)."""
 
     grokfast: GrokfastEma | None = None
     """Gradient filter between backward and step; empty is off."""

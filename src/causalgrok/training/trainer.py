@@ -154,7 +154,7 @@ def initialise(settings: Training) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(settings.seed, "initialisation"))
         model = build_model(settings.model, classes=settings.classes, inputs=settings.inputs)
-    scale_weights(model, settings.recipe.init_scale)
+    scale_weights(model, settings.recipe.init_scale, biases=settings.recipe.init_scale_biases)
     return model
 
 

@@ -5,7 +5,6 @@ import pytest
 from pydantic import ValidationError
 
 from causalgrok.data.modular import ModularSettings, draw
-from causalgrok.data.registry import SPLITS
 from causalgrok.data.registry import draw as draw_by_kind
 
 OPERATIONS = ("addition", "subtraction", "multiplication", "division")
@@ -21,7 +20,7 @@ def settings(operation="addition", modulus=11, train_fraction=0.4, seed=0) -> Mo
 def test_training_and_test_are_all_pairs_each_once(operation):
     chosen = settings(operation)
     splits = draw(chosen, n=chosen.pool, seed=3)
-    assert tuple(splits) == SPLITS
+    assert tuple(splits) == ModularSettings.splits
     pairs = [tuple(pair) for split in splits.values() for pair in split.inputs.tolist()]
     divisors = range(operation == "division", 11)
     assert sorted(pairs) == [(a, b) for a in range(11) for b in divisors]

@@ -43,7 +43,14 @@ def test_size_stages_and_groups():
 
 
 def test_init_scale_reaches_every_weight():
-    plain, scaled = build(), build()
+    plain, scaled, whole = build(), build(), build()
+    with torch.no_grad():
+        for parameter in (*plain.parameters(), *scaled.parameters(), *whole.parameters()):
+            parameter.add_(0.5)  # biases start at zero
     scale_weights(scaled, 3)
+    scale_weights(whole, 3, biases=True)
+    assert all(
+        torch.equal(after, 3 * before) for before, after in zip(plain.parameters(), whole.parameters(), strict=True)
+    )
     for (name, before), (_, after) in zip(plain.named_parameters(), scaled.named_parameters(), strict=True):
         assert torch.equal(after, before if name.endswith("bias") else 3 * before), name

@@ -23,6 +23,8 @@ def test_groups_partition_the_parameters():
     parts = [rows[name] for name in ("convolution", "normalisation", "head")]
     assert sum(row["parameters"] for row in parts) == rows["total"]["parameters"]
     assert math.sqrt(sum(row["weight_norm"] ** 2 for row in parts)) == pytest.approx(rows["total"]["weight_norm"])
+    assert sum(row["summed_norm"] for row in parts) == pytest.approx(rows["total"]["summed_norm"])
+    assert rows["total"]["summed_norm"] == pytest.approx(sum(float(p.detach().norm()) for p in model.parameters()))
     assert [row["scale_invariant"] for row in parts] == [True, False, False]
 
 
