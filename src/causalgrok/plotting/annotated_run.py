@@ -42,7 +42,7 @@ def annotated_run(metrics: pd.DataFrame, outcomes: pd.DataFrame) -> Figure:
     keys = [
         style.line_key(style.SPLITS["train"], color=_TRAIN),
         style.line_key(style.SPLITS[test], color=_TEST),
-        style.line_key("sigma_S, sigma_E and the limit of training", linewidth=0.8, linestyle=":"),
+        style.line_key("$\\sigma_S$, $\\sigma_E$ and the limit of training", linewidth=0.8, linestyle=":"),
     ]
     style.legend(figure, keys)
     return figure
@@ -60,14 +60,14 @@ def _annotate(panel: Axes, run: pd.Series, last: float) -> None:
         panel.text(run[name], 1.1, f" {label}", fontsize=7, color=style.GREY)
     # Between alpha_0 and alpha_1 on the axis's scale, which is logarithmic.
     middle = np.sqrt(max(run["alpha_0"], 1) * max(run["alpha_1"], 1))
-    for low_end, high_end, name, place in (
-        (run["sigma_S"], run["sigma_E"], "$\\Delta_S$", middle),
-        (run["sigma_E"], limit, "$\\Delta_T$", np.sqrt(max(run["alpha_1"], 1) * last)),
+    for low_end, high_end, name, place, side in (
+        (run["sigma_S"], run["sigma_E"], "$\\Delta_S$", middle, "left"),
+        (run["sigma_E"], limit, "$\\Delta_T$", np.sqrt(max(run["alpha_1"], 1) * last), "right"),
     ):
         arrow = {"arrowstyle": "<->", "linewidth": 0.7, "color": "black", "shrinkA": 0, "shrinkB": 0}
         panel.annotate("", (place, low_end), (place, high_end), arrowprops=arrow, zorder=4)
-        text = f" {name} = {high_end - low_end:.2f}"
-        panel.text(place, min(low_end, high_end) - 0.01, text, fontsize=7, va="top", zorder=4)
+        text = f"{name} = {high_end - low_end:.2f}"
+        panel.text(place, min(low_end, high_end) - 0.01, text, fontsize=7, va="top", ha=side, zorder=4)
     floor = panel.get_ylim()[0] + 0.03
     arrow = {"arrowstyle": "<->", "linewidth": 0.7, "color": "black", "shrinkA": 0, "shrinkB": 0}
     panel.annotate("", (run["alpha_1"], floor), (last, floor), arrowprops=arrow)

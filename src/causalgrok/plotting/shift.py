@@ -45,7 +45,8 @@ def shift_curves(metrics: pd.DataFrame, shift: pd.DataFrame) -> Figure:
         row[0].set_ylabel("accuracy (fraction)")
     style.bound(axes[0, 0], curves["accuracy"])
     keys = [
-        style.line_key(f"{kind} ({_distance_of(kind, distance):.2f})", color=colour) for kind, colour in palette.items()
+        style.line_key(f"{kind}, distance {_distance_of(kind, distance):.2f}", color=colour)
+        for kind, colour in palette.items()
     ]
     keys += [style.line_key("training set, mean", **_TRAIN), *style.interval_key(curves)]
     style.legend(figure, keys)

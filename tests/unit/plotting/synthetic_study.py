@@ -81,6 +81,7 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
                 "scale_invariant": group == "convolution",
                 "parameters": 1000,
                 "weight_norm": norm,
+                "summed_norm": 1.5 * norm,
                 "angle_per_step": np.nan if epoch == 0 else 0.1 / norm,
                 "gradient_growth": np.nan if epoch == 0 else 0.1 * (group == "head"),
                 "grokfast_alignment": 0.3 if favoured and epoch else np.nan,

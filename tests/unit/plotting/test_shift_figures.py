@@ -33,7 +33,7 @@ def test_tasks_that_differ_after_the_last_underscore_share_panels(plain):
     assert len(figure.axes) == 4, "a row for near and one for far, a panel for each n"
     assert len(lines(panel(figure, "near 400"))) == 2 * 2, "a mean on train and one on test for each task"
     assert len(lines(panel(figure, "far 100"))) == 2
-    assert {"f0 (0.50)", "f20 (0.33)"} <= set(legend(figure))
+    assert {"f0, distance 0.50", "f20, distance 0.33"} <= set(legend(figure))
 
 
 def test_curves_are_means_over_runs(plain):
