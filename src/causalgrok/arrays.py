@@ -54,6 +54,16 @@ def open_arrays(path: str | Path) -> Iterator["SafeOpen"]:
         yield file
 
 
+def read_arrays(path: str | Path, *names: str) -> list[np.ndarray]:
+    """Some arrays of a file that this module wrote, in the order of their names.
+
+    Raises:
+        DamagedFile: the file is not what was written.
+    """
+    with open_arrays(path) as file:
+        return [file.get_tensor(name) for name in names]
+
+
 def check_arrays(path: str | Path) -> None:
     """Compare a file with its own checksum.
 

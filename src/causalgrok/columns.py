@@ -222,6 +222,19 @@ COLUMNS: dict[str, dict[str, str]] = {
         "verdict": "equivalent (p_equivalence at or below .05: whatever differs does not matter), else different "
         "(p_holm at or below .05), else inconclusive",
     },
+    "shift": {
+        "groups": "number of groups (subclasses, slides) in the split that judges the run",
+        "unseen_groups": "those of them that the training subset does not have",
+        "unseen_share": "share of that split's examples that are of those groups",
+        "total_variation": "half the sum over groups and labels of |share in the training subset - share in that "
+        "split|: 0 where they are made up alike, 1 where they have nothing in common",
+    },
+    "composition": {
+        "group": "subclass or slide",
+        "label": "label of its examples",
+        "train": "its examples in the training subset",
+        "test": "its examples in the split that judges the run",
+    },
     "outcomes": {
         "split": "the split that the run is judged on: ood_test, or test for tasks without hospitals",
         "label": "grokked, semi_grokked, peak_decline, plateau or never_memorised, by the detector's thresholds (table "
@@ -597,6 +610,9 @@ REPORTED_INPUTS = ("metrics", "dynamics")
 
 UNGROKKING_TABLES = ("ungrokking", "ungrokking_contrasts")
 """Tables of a study that continues grokked runs on fewer examples."""
+
+SHIFT_TABLES = ("shift", "composition")
+"""Tables of a study that asks how differently training subset and test split are made up."""
 
 PLANTED_TABLES = ("validation", "recovery")
 """Tables of a study that validates the probes on planted truth."""

@@ -22,10 +22,11 @@ def _task_problems(config: Config, name: str, task: Task) -> Iterator[tuple[tupl
     """Whether a task's dataset, network and the run it continues fit each other."""
     path = ("tasks", name)
     dataset = config.datasets.get(task.dataset)
-    if dataset and task.model.reads != dataset.holds:
+    if dataset and dataset.holds not in task.model.reads:
         yield (
             (*path, "model", "name"),
-            f"{task.model.name} reads {task.model.reads}, dataset {task.dataset} holds {dataset.holds}; take another",
+            f"{task.model.name} reads {' or '.join(task.model.reads)}, dataset {task.dataset} holds {dataset.holds}; "
+            "take another",
         )
     output = getattr(task.model, "output", "linear")
     if task.loss == "cross_entropy" and output != "linear":

@@ -21,6 +21,7 @@ from causalgrok.columns import (
     PLANTED_TABLES,
     REPORTED_INPUTS,
     RUN_TABLES,
+    SHIFT_TABLES,
     STOPPING_INPUTS,
     UNGROKKING_TABLES,
     with_derived,
@@ -29,6 +30,7 @@ from causalgrok.data import camelyon17, registry
 from causalgrok.data.camelyon17 import Camelyon17Settings
 from causalgrok.data.mnist import MnistSettings
 from causalgrok.data.modular import ModularSettings
+from causalgrok.data.subclass_shift import SubclassShiftSettings
 from causalgrok.data.tissue import TissueSettings
 from causalgrok.data.wine import WineSettings
 from causalgrok.interventions.settings import Measurement
@@ -115,8 +117,11 @@ class PlainDataset(Settings):
 
     has_hospitals: ClassVar[bool] = False
 
-    source: Annotated[ModularSettings | MnistSettings | WineSettings, Field(discriminator="kind")]
-    """What the examples are: `modular` is arithmetic on all pairs of numbers, `mnist` digits, `wine` measurements."""
+    source: Annotated[
+        ModularSettings | MnistSettings | WineSettings | SubclassShiftSettings, Field(discriminator="kind")
+    ]
+    """What the examples are: `modular` is arithmetic on all pairs of numbers, `mnist` digits, `wine` measurements,
+    `subclass_shift` classes with subclasses of which training shows some less often."""
 
     @property
     def holds(self) -> str:
@@ -288,6 +293,9 @@ class Study(Settings):
     reported: Boolean = False
     """Hold the runs against the figures that workflow/reported.csv gives for this study."""
 
+    shift: Boolean = False
+    """Measure how differently training subsets and the split that judges them are made up of subclasses or slides."""
+
     figures: list[Literal[*FIGURES]] | None = None
     """What is drawn; empty: every figure that the tables allow."""
 
@@ -302,6 +310,7 @@ class Study(Settings):
             **dict.fromkeys(PLANTED_TABLES, self.planted),
             **dict.fromkeys(CALIBRATION_TABLES, self.calibration),
             **dict.fromkeys(UNGROKKING_TABLES, self.ungrokking),
+            **dict.fromkeys(SHIFT_TABLES, self.shift),
         }
         of_runs = with_derived(self.tables) if self.runs else []
         return [*of_runs, *(table for table, wanted in asked.items() if wanted)]
@@ -401,7 +410,7 @@ RESERVED = {
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "summarise_decline", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
     *("estimate_factorial", "fit_critical_size", "compare_stopping", "compare_reported", "summarise_ungrokking"),
-    *("test_claims", "present_claims"),
+    *("test_claims", "present_claims", "measure_shift"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""

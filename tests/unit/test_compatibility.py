@@ -35,14 +35,14 @@ def message(raw: dict) -> str:
     [
         (
             (*SMALL, "tables"),
-            ["metrics", "probing", "neurons"],
+            ["metrics", "dynamics", "geometry", "probing", "neurons"],
             "studies.modular_small.tables: no task here has hospitals for probing, neurons; take metrics, dynamics, "
             "geometry, checkpoints (",
         ),
         (
             ("tasks", "tissue", "model"),
             {"name": "transformer"},
-            "tasks.tissue.model.name: transformer reads tokens, dataset tissue holds images; take another (",
+            "tasks.tissue.model.name: transformer reads tokens or vectors, dataset tissue holds images; take another (",
         ),
         (
             ("tasks", "modular", "model"),

@@ -84,7 +84,7 @@ BAD = {
     ),
     "network": (
         "tasks: {tiny_transformer: {dataset: tiny}}",
-        "tasks.tiny_transformer.model.name: transformer reads tokens, dataset tiny holds images; take another",
+        "tasks.tiny_transformer.model.name: transformer reads tokens or vectors, dataset tiny holds images; take ",
     ),
 }
 

@@ -43,6 +43,16 @@ def study_runs(wildcards):
     return [list(run) for run in runs_with_table(wildcards)]
 
 
+def subsets_of_study(wildcards):
+    return [subset_of_run(SimpleNamespace(**run._asdict())) for run in runs_of_study(wildcards.study)]
+
+
+def judging_splits_of_study(wildcards):
+    """The split that judges each run of a study."""
+    paths = [splits_of_run(SimpleNamespace(**run._asdict())) for run in runs_of_study(wildcards.study)]
+    return [next(path for path in of_run if Path(path).stem in ("ood_test", "test")) for of_run in paths]
+
+
 def recipes_of_study(wildcards):
     """The settings of every task and recipe that a study trains."""
     pairs = dict.fromkeys((run.task, run.recipe) for run in runs_of_study(wildcards.study))

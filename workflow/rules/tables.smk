@@ -141,6 +141,28 @@ rule summarise_ungrokking:
         "../scripts/summarise_ungrokking.py"
 
 
+rule measure_shift:
+    """How differently are the training subsets of a study made up than the split that judges them?"""
+    input:
+        subsets=subsets_of_study,
+        tests=judging_splits_of_study,
+    output:
+        shift="<tables>/shift.parquet",
+        composition="<tables>/composition.parquet",
+    log:
+        "<logs>/measure_shift/{study}.log",
+    benchmark:
+        "<benchmarks>/measure_shift/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/data.yaml"
+    params:
+        runs=lambda wildcards: list(map(list, runs_of_study(wildcards.study))),
+        code=code("measure_shift"),
+    script:
+        "../scripts/measure_shift.py"
+
+
 rule correlate_reliance:
     """Which probes measure how much a network relies on stain, and which do not?"""
     input:

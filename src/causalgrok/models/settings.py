@@ -42,8 +42,8 @@ Inputs = Annotated[Tokens | Vectors, Field(discriminator="kind")]
 class Network(Settings):
     """What every network's settings say of it."""
 
-    reads: ClassVar[str] = "images"
-    """What its inputs are: images, tokens or vectors."""
+    reads: ClassVar[tuple[str, ...]] = ("images",)
+    """What its inputs may be: images, tokens, vectors."""
 
     @property
     def features(self) -> int:
@@ -83,12 +83,12 @@ class ResNet18(Network):
 
 
 class Transformer(Network):
-    """A decoder-only transformer that reads tokens and answers at an added last one (Power et al. 2022)."""
+    """A decoder-only transformer that answers at an added last token (Power et al. 2022); embeds vectors linearly."""
 
     name: Literal["transformer"]
     """Which network."""
 
-    reads: ClassVar[str] = "tokens"
+    reads: ClassVar[tuple[str, ...]] = ("tokens", "vectors")
 
     layers: _Positive = 1
     """Blocks of attention and MLP: 1 in Nanda et al. (2023), 2 in Power et al. (2022)."""
@@ -123,7 +123,7 @@ class EmbeddingMLP(Network):
     name: Literal["embedding_mlp"]
     """Which network."""
 
-    reads: ClassVar[str] = "tokens"
+    reads: ClassVar[tuple[str, ...]] = ("tokens",)
 
     embedding: _Positive = 128
     """Dimensions of a token's embedding, shared by all positions."""
@@ -143,7 +143,7 @@ class MLP(Network):
     name: Literal["mlp"]
     """Which network."""
 
-    reads: ClassVar[str] = "vectors"
+    reads: ClassVar[tuple[str, ...]] = ("vectors",)
 
     hidden: Annotated[list[_Positive], Field(min_length=1)] = Field([200, 200])
     """Units of each hidden layer."""

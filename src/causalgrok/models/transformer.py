@@ -1,6 +1,7 @@
 """A small decoder-only transformer for tasks such as modular arithmetic.
 
-A last token, ``=``, is added to an example's tokens, and the answer is read off there. A block is causal softmax
+A last token, ``=``, is added to an example's tokens, and the answer is read off there. Vectors are embedded linearly,
+without a bias, and the one that is added is zero: what it brings is its position. A block is causal softmax
 attention without biases and a ReLU MLP with them, each added to the residual stream. Without layer normalisation the
 network and its initialisation are those of Nanda et al.; with it, each residual sum is normalised as in Power et al.,
 whose position encoding, MLP biases and initialisation are PyTorch's, not ours.
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from causalgrok.models.settings import Tokens
+from causalgrok.models.settings import Inputs
 from causalgrok.models.settings import Transformer as TransformerSettings
 
 
@@ -62,15 +63,17 @@ class Transformer(nn.Module):
     Args:
         settings: layers, width, heads, MLP and normalisation.
         classes: rows of the head.
-        length: tokens of an example, the added one not counted.
-        tokens: number of different tokens, the added one not counted.
+        inputs: what an example looks like, without what is added.
     """
 
-    def __init__(self, settings: TransformerSettings, *, classes: int, length: int, tokens: int):
+    def __init__(self, settings: TransformerSettings, *, classes: int, inputs: Inputs):
         super().__init__()
-        self.equals = tokens
-        self.embedding = nn.Embedding(tokens + 1, settings.width)
-        self.position = nn.Embedding(length + 1, settings.width)
+        self.inputs = inputs
+        if inputs.kind == "tokens":
+            self.embedding = nn.Embedding(inputs.tokens + 1, settings.width)
+        else:
+            self.embedding = nn.Linear(inputs.features, settings.width, bias=False)
+        self.position = nn.Embedding(inputs.length + 1, settings.width)
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
         self.fc = nn.Linear(settings.width, classes, bias=False)
         self._initialise(settings.width)
@@ -85,9 +88,11 @@ class Transformer(nn.Module):
             if isinstance(module, nn.Linear) and module.bias is not None:
                 module.bias.zero_()
 
-    def prepare(self, tokens: Tensor) -> Tensor:
-        """Add the last token: (b, length) int64 to (b, length + 1)."""
-        return functional.pad(tokens, (0, 1), value=self.equals)
+    def prepare(self, examples: Tensor) -> Tensor:
+        """Add the last item: (b, length) int64 to (b, length + 1), (b, length, features) float32 likewise."""
+        if self.inputs.kind == "tokens":
+            return functional.pad(examples, (0, 1), value=self.inputs.tokens)
+        return functional.pad(examples, (0, 0, 0, 1))
 
     def stages(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield each stage's name and its output (b, width) at the last token, ``pooled`` the last."""
@@ -104,6 +109,6 @@ class Transformer(nn.Module):
         return self.fc(dict(self.stages(inputs))["pooled"])
 
 
-def build(settings: TransformerSettings, *, classes: int, inputs: Tokens) -> Transformer:
+def build(settings: TransformerSettings, *, classes: int, inputs: Inputs) -> Transformer:
     """Build the network; see `causalgrok.models.registry.build_model`."""
-    return Transformer(settings, classes=classes, length=inputs.length, tokens=inputs.tokens)
+    return Transformer(settings, classes=classes, inputs=inputs)

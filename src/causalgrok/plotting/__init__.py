@@ -54,6 +54,9 @@ FIGURES: dict[str, FigureSpec] = {
         FigureSpec(
             "ungrokking", "ungrokking", ("ungrokking",), "Training", "Test accuracy after training on fewer examples"
         ),
+        FigureSpec("annotated_run", "annotated_run", ("metrics", "outcomes"), "Training", "The run that grokked most"),
+        FigureSpec("shift_curves", "shift", ("metrics", "shift"), "Training", "Test accuracy under distribution shift"),
+        FigureSpec("subclasses", "shift", ("composition",), "Data", "Subclasses and how many of each are shown"),
         FigureSpec("weight_norm", "weight_norm", ("dynamics",), "Training", "Weight norm over training"),
         FigureSpec("norm_growth", "mechanism", ("dynamics", "mechanism"), "Mechanism", "Norms against noise and decay"),
         FigureSpec("angle_per_step", "mechanism", ("dynamics", "mechanism"), "Mechanism", "Angle of a step"),

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from causalgrok.models.registry import build_model
-from causalgrok.models.settings import Tokens, Transformer
+from causalgrok.models.settings import Tokens, Transformer, Vectors
 
 TOKENS = Tokens(length=2, tokens=113)
+VECTORS = Vectors(length=9, features=13)
 
 
 def build(seed=0, classes=113, inputs=TOKENS, **settings):
@@ -106,6 +107,33 @@ def test_the_order_of_the_tokens_counts():
     model, pairs = build(), numbers()
     with torch.no_grad():
         assert not torch.allclose(model(model.prepare(pairs)), model(model.prepare(pairs.flip(1))), atol=1e-3)
+
+
+def test_vectors_are_embedded_linearly_and_the_added_one_is_its_position():
+    model = build(classes=4, inputs=VECTORS)
+    vectors = torch.randn(5, 9, 13, generator=torch.Generator().manual_seed(0))
+    inputs = model.prepare(vectors)
+    assert inputs.shape == (5, 10, 13)
+    seen = []
+    model.blocks[0].register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    with torch.no_grad():
+        logits = model(inputs)
+        expected = vectors @ model.embedding.weight.T + model.position.weight[:9]
+    assert logits.shape == (5, 4)
+    assert torch.allclose(seen[0][:, :9], expected, atol=1e-6)
+    assert torch.equal(seen[0][:, 9], model.position.weight[9].expand(5, -1))
+
+
+def test_every_vector_and_its_place_count():
+    model = build(classes=4, inputs=VECTORS)
+    vectors = torch.randn(1, 9, 13, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits = model(model.prepare(vectors))
+        for place in range(9):
+            changed = vectors.clone()
+            changed[:, place] *= -1
+            assert not torch.allclose(model(model.prepare(changed)), logits, atol=1e-4)
+        assert not torch.allclose(model(model.prepare(vectors.flip(1))), logits, atol=1e-3)
 
 
 def test_heads_must_divide_the_width():

@@ -17,7 +17,7 @@ from causalgrok.interventions.features import STAGES
 TABLES = (
     *("metrics", "dynamics", "geometry", "outcomes", "sensitivity", "checkpoints", "probing", "subspace", "steering"),
     *("neurons", "counterfactual", "renormalisation", "erasure", "concentration", "verdicts", "stopping"),
-    *("ungrokking", "slides", "decline"),
+    *("ungrokking", "slides", "decline", "shift", "composition"),
 )
 """The tables whose rows are of a run."""
 
@@ -124,6 +124,11 @@ def run_tables(random: np.random.Generator, recipe: str, n: int, evaluations) ->
         "decline": list(decline(random)),
         "sensitivity": list(sensitivity(favoured)),
         "ungrokking": [ungrokking(random, recipe, n)],
+        "shift": [{"groups": 4, "unseen_groups": 1, "unseen_share": 0.25, "total_variation": 0.3}],
+        "composition": [
+            {"group": 1 << place, "label": place // 2, "train": n // 3 if place else 0, "test": 50}
+            for place in range(4)
+        ],
         "verdicts": list(verdicts(random, favoured)),
         "stopping": list(stopping(random, recipe)),
         **intervention_tables(random, level, favoured),

@@ -1,0 +1,74 @@
+"""One run with what the grokking detector sees in it: the figure by which the source explains its definition."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from causalgrok.plotting import frames, style
+
+_TRAIN, _TEST = "#E69F00", "#0072B2"
+_FOUND = ("alpha_0", "alpha_1", "sigma_S", "sigma_E", "delta_S", "delta_T", "support", "label")
+
+
+@mpl.rc_context(style.CONTEXT)
+def annotated_run(metrics: pd.DataFrame, outcomes: pd.DataFrame) -> Figure:
+    """Draw the run of largest Delta_S with alpha_0, alpha_1, Delta_S, Delta_T and S; grokked runs come first.
+
+    Args:
+        metrics: the study table.
+        outcomes: the study table.
+    """
+    found = frames.select(outcomes, "outcomes", *_FOUND).dropna(subset=["alpha_0", "alpha_1"])
+    metrics = frames.select(metrics, "metrics", "step", "accuracy", split=("train", *frames.SCORED))
+    if found.empty:
+        return style.empty("No run has memorised its training set and settled on a plateau.")
+    grokked = found[found["label"] == "grokked"]
+    run = (found if grokked.empty else grokked).sort_values("delta_S").iloc[-1]
+    of_run = metrics[(metrics[frames.RUN_KEYS] == run[frames.RUN_KEYS]).all(axis=1)]
+    test = frames.one_split(of_run)[0]
+    figure, axes = style.panels(1, 1, height=2.6)
+    panel = axes[0, 0]
+    for split, colour in (("train", _TRAIN), (test, _TEST)):
+        curve = of_run[of_run["split"] == split].sort_values("step")
+        panel.plot(curve["step"], curve["accuracy"], color=colour, linewidth=style.THICK, zorder=3)
+    last = of_run["step"].max()
+    style.epoch_axis(panel, last)
+    panel.set_xlabel("step")
+    panel.set_ylabel("accuracy (fraction)")
+    _annotate(panel, run, last)
+    panel.set_title(f"{run['task']}, {run['recipe']}\nn = {run['n']}, seed {run['seed']}: {run['label']}")
+    keys = [
+        style.line_key(style.SPLITS["train"], color=_TRAIN),
+        style.line_key(style.SPLITS[test], color=_TEST),
+        style.line_key("$\\sigma_S$, $\\sigma_E$ and the limit of training", linewidth=0.8, linestyle=":"),
+    ]
+    style.legend(figure, keys)
+    return figure
+
+
+def _annotate(panel: Axes, run: pd.Series, last: float) -> None:
+    """Levels as dotted lines, alpha_0 and alpha_1 below the axis's top, the two differences beside the curve."""
+    limit = run["sigma_E"] + run["delta_T"]
+    low = min(run["sigma_S"], run["sigma_E"]) - 0.25
+    panel.set_ylim(max(0.0, low), 1.16)
+    for height in (run["sigma_S"], run["sigma_E"], limit):
+        style.reference(panel, height)
+    for name, label in (("alpha_0", "$\\alpha_0$"), ("alpha_1", "$\\alpha_1$")):
+        panel.axvline(run[name], color=style.GREY, linewidth=0.8, linestyle="--", zorder=0)
+        panel.text(run[name], 1.1, f" {label}", fontsize=7, color=style.GREY)
+    # Between alpha_0 and alpha_1 on the axis's scale, which is logarithmic.
+    middle = np.sqrt(max(run["alpha_0"], 1) * max(run["alpha_1"], 1))
+    for low_end, high_end, name, place, side in (
+        (run["sigma_S"], run["sigma_E"], "$\\Delta_S$", middle, "left"),
+        (run["sigma_E"], limit, "$\\Delta_T$", np.sqrt(max(run["alpha_1"], 1) * last), "right"),
+    ):
+        arrow = {"arrowstyle": "<->", "linewidth": 0.7, "color": "black", "shrinkA": 0, "shrinkB": 0}
+        panel.annotate("", (place, low_end), (place, high_end), arrowprops=arrow, zorder=4)
+        text = f"{name} = {high_end - low_end:.2f}"
+        panel.text(place, min(low_end, high_end) - 0.01, text, fontsize=7, va="top", ha=side, zorder=4)
+    floor = panel.get_ylim()[0] + 0.03
+    arrow = {"arrowstyle": "<->", "linewidth": 0.7, "color": "black", "shrinkA": 0, "shrinkB": 0}
+    panel.annotate("", (run["alpha_1"], floor), (last, floor), arrowprops=arrow)
+    panel.text(run["alpha_1"], floor + 0.01, f" S = {run['support']:g}", fontsize=7, va="bottom")
