@@ -409,6 +409,7 @@ RESERVED = {
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "summarise_decline", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
+    "summarise_arms",
     *("estimate_factorial", "fit_critical_size", "compare_stopping", "compare_reported", "summarise_ungrokking"),
     *("test_claims", "present_claims", "measure_shift"),
     *("report", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),

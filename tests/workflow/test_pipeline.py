@@ -82,6 +82,7 @@ SUMMARISED = (
     "summarise_sensitivity",
     "summarise_decline",
     "summarise_mechanism",
+    "summarise_arms",
     "compare_recipes",
 )
 DRAWN = {f"plot_{figure}": 1 for figure in FIGURES_OF_RUNS}

@@ -182,6 +182,26 @@ rule correlate_reliance:
         "../scripts/correlate_reliance.py"
 
 
+rule summarise_arms:
+    """What became of each arm of a study? Puts tasks side by side."""
+    input:
+        expand("<tables>/{table}.parquet", table=STUDY_TABLES["arms"], allow_missing=True),
+    output:
+        "<tables>/arms.parquet",
+    log:
+        "<logs>/summarise_arms/{study}.log",
+    benchmark:
+        "<benchmarks>/summarise_arms/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        judgements=lambda wildcards: judgements(wildcards.study),
+        code=code("summarise_arms"),
+    script:
+        "../scripts/summarise_arms.py"
+
+
 rule summarise_mechanism:
     """What moved the weights of each run? Norms and angles against decay alone and against noise."""
     input:

@@ -48,6 +48,7 @@ FIGURES: dict[str, FigureSpec] = {
     spec.name: spec
     for spec in (
         FigureSpec("trajectories", "trajectories", ("metrics",), "Training", "OOD accuracy over training"),
+        FigureSpec("arms", "arms", ("arms",), "Training", "Arms side by side: start, memorised, grokked, norm"),
         FigureSpec("peak_accuracy", "peak_accuracy", ("outcomes",), "Training", "Peak OOD accuracy against n", True),
         FigureSpec("decline", "decline", ("decline",), "Training", "Fall of OOD accuracy, by slides"),
         FigureSpec("domain_gap", "domain_gap", ("metrics",), "Training", "Accuracy at seen and unseen hospitals", True),

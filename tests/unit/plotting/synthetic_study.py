@@ -9,8 +9,10 @@ from synthetic_designs import critical_sizes, factorial, stopping
 from synthetic_interventions import CHECKPOINTS, at, intervention_tables, scores
 from synthetic_verdicts import planted_tables, reliance, verdicts
 
+from causalgrok.analysis.arms import summarise_arms
 from causalgrok.analysis.dynamics import DETECTED
 from causalgrok.analysis.mechanism import summarise_mechanism
+from causalgrok.analysis.settings import DetectorSettings, Judgement
 from causalgrok.columns import COLUMNS, RUN
 from causalgrok.interventions.features import STAGES
 
@@ -38,8 +40,10 @@ def study_tables(
     many |= {"critical_size": list(critical_sizes(tasks, recipes, sizes))} | planted_tables() | calibration_tables()
     tables |= {table: pd.DataFrame(content, columns=list(COLUMNS[table])) for table, content in many.items()}
     pairs = itertools.product(tasks, recipes)
+    judgements = dict.fromkeys(tasks, Judgement(0.5, DetectorSettings()))
     return tables | {
-        "mechanism": summarise_mechanism(tables["dynamics"], tables["metrics"], list(map(settings, pairs)))
+        "arms": summarise_arms(tables["outcomes"], tables["metrics"], tables["dynamics"], judgements),
+        "mechanism": summarise_mechanism(tables["dynamics"], tables["metrics"], list(map(settings, pairs))),
     }
 
 
