@@ -27,6 +27,7 @@ from causalgrok.columns import (
 )
 from causalgrok.data import camelyon17, registry
 from causalgrok.data.camelyon17 import Camelyon17Settings
+from causalgrok.data.gaussians import GaussiansSettings
 from causalgrok.data.mnist import MnistSettings
 from causalgrok.data.modular import ModularSettings
 from causalgrok.data.tissue import TissueSettings
@@ -115,8 +116,9 @@ class PlainDataset(Settings):
 
     has_hospitals: ClassVar[bool] = False
 
-    source: Annotated[ModularSettings | MnistSettings | WineSettings, Field(discriminator="kind")]
-    """What the examples are: `modular` is arithmetic on all pairs of numbers, `mnist` digits, `wine` measurements."""
+    source: Annotated[ModularSettings | MnistSettings | WineSettings | GaussiansSettings, Field(discriminator="kind")]
+    """What the examples are: `modular` is arithmetic on all pairs of numbers, `mnist` digits, `wine` measurements, and
+    `gaussians` clouds, which anything learns."""
 
     @property
     def holds(self) -> str:

@@ -15,6 +15,7 @@ MODULES = {
     "modular": "causalgrok.data.modular",
     "mnist": "causalgrok.data.mnist",
     "wine": "causalgrok.data.wine",
+    "gaussians": "causalgrok.data.gaussians",
 }
 """Kind of source -> the module that draws it; imported when asked for, so that one's edit redraws no other."""
 
