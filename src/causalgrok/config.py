@@ -28,6 +28,7 @@ from causalgrok.columns import (
 )
 from causalgrok.data import camelyon17, registry
 from causalgrok.data.camelyon17 import Camelyon17Settings
+from causalgrok.data.gaussians import GaussiansSettings
 from causalgrok.data.mnist import MnistSettings
 from causalgrok.data.modular import ModularSettings
 from causalgrok.data.subclass_shift import SubclassShiftSettings
@@ -118,10 +119,12 @@ class PlainDataset(Settings):
     has_hospitals: ClassVar[bool] = False
 
     source: Annotated[
-        ModularSettings | MnistSettings | WineSettings | SubclassShiftSettings, Field(discriminator="kind")
+        ModularSettings | MnistSettings | WineSettings | SubclassShiftSettings | GaussiansSettings,
+        Field(discriminator="kind"),
     ]
     """What the examples are: `modular` is arithmetic on all pairs of numbers, `mnist` digits, `wine` measurements,
-    `subclass_shift` classes with subclasses of which training shows some less often."""
+    `subclass_shift` classes with subclasses of which training shows some less often, `gaussians` clouds, which anything
+    learns."""
 
     @property
     def holds(self) -> str:

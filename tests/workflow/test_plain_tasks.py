@@ -22,7 +22,7 @@ def test_the_study_ends_with_its_tables_and_figures(plain, monkeypatch):
     for table in ("metrics", "geometry"):
         frame = read_table(results / f"tables/{table}.parquet")
         assert set(frame["split"]) == {"train", "test"}, table
-        assert frame.groupby(["task", "recipe", "seed"]).ngroups == 4
+        assert frame.groupby(["task", "recipe", "seed"]).ngroups == 5
     assert {"embedding", "hidden", "head", "total"} <= set(read_table(results / "tables/dynamics.parquet")["group"])
     assert set(read_table(results / "tables/checkpoints.parquet")["name"]) <= {"init", "memorised", "final"}
     outcomes = read_table(results / "tables/outcomes.parquet")
@@ -70,7 +70,7 @@ def test_tables_about_hospitals_are_collected_from_runs_that_have_some(plain):
     assert planned["train"] == 1, "the other run is there"
     assert planned["probe_layers"] == planned["ablate_features"] == planned["measure_counterfactuals"] == 1
     assert planned["plot_patches"] == planned["restain_splits"] == 1
-    assert planned["name_checkpoints"] == 1 and "draw_examples" not in planned
+    assert planned["name_checkpoints"] == 1 and "draw_modular" not in planned
 
 
 BAD = {

@@ -16,6 +16,7 @@ MODULES = {
     "mnist": "causalgrok.data.mnist",
     "wine": "causalgrok.data.wine",
     "subclass_shift": "causalgrok.data.subclass_shift",
+    "gaussians": "causalgrok.data.gaussians",
 }
 """Kind of source -> the module that draws it; imported when asked for, so that one's edit redraws no other."""
 
