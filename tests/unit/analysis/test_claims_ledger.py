@@ -203,10 +203,11 @@ def curves(tasks: tuple, recipes: tuple, sizes: tuple) -> dict[str, pd.DataFrame
         for step in range(0, 500_001, 10_000):
             at = run | {"epoch": step // 100, "step": step}
             metrics.append(at | {"split": "train", "accuracy": min(1.0, 0.2 + step / 1e4)})
-            metrics.append(at | {"split": "test", "accuracy": 0.9 + rng.normal(0, 0.01) if step > 2e5 else 0.2})
+            late = 0.9 + rng.normal(0, 0.01) if step > 2e5 else 0.2
+            metrics += [at | {"split": split, "accuracy": late} for split in ("test", "validation")]
             for group, norm in (("total", 100 - step / 1e4), ("head", 1 + step / 1e5), ("convolution", 90)):
                 norm += rng.normal(0, 0.1)
-                dynamics.append(at | {"group": group, "weight_norm": norm})
+                dynamics.append(at | {"group": group, "weight_norm": norm, "summed_norm": norm})
     metrics = pd.DataFrame(metrics).assign(auroc=np.nan)
     judgement = Judgement(0.1, DetectorSettings())
     outcomes = summarise_outcomes(metrics, dict.fromkeys(tasks, judgement))
