@@ -1,5 +1,6 @@
 """Which network a task trains; free of torch, so that planning a study stays fast."""
 
+from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -46,9 +47,9 @@ class Network(Settings):
     """What its inputs may be: images, tokens, vectors."""
 
     @property
+    @abstractmethod
     def features(self) -> int:
         """Channels of the pooled features, which the head reads."""
-        raise NotImplementedError
 
     @property
     def batch_normalised(self) -> bool:
