@@ -37,3 +37,11 @@ include: "workflow/rules/calibration.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/inspect.smk"
 include: "workflow/rules/targets.smk"
+
+
+onstart:
+    # Its rate limiter (of 9.27) asks for one more scheduling pass a second with every job that has finished. After some
+    # hundred jobs it schedules without pause, at more cost than many a job. Its default limit is not reached here.
+    limiter = workflow.scheduler.job_rate_limiter
+    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
