@@ -103,13 +103,16 @@ class Trainer:
 
     def _train_epoch(self, *, measured: bool) -> None:
         """Pass over the subset once; `measured` brackets the last step for its dynamics."""
-        self.model.train()
+        # Neither train() nor zero_grad() each step: they cost a small network an eighth of its time.
+        if not self.model.training:
+            self.model.train()
         inputs, labels = self.splits["train"]
         batches = torch.randperm(len(labels), generator=self.order).to(self.device)
         batches = batches.split(self.settings.recipe.batch_size)
         for i, batch in enumerate(batches):
             loss = self.loss(self.model(self.model.prepare(inputs[batch])), labels[batch]).mean()
-            self.optimiser.zero_grad()
+            for parameter in self.parameters:
+                parameter.grad = None
             loss.backward()
             if measured and i == len(batches) - 1:
                 self.dynamics.before_step()
