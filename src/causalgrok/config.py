@@ -31,6 +31,7 @@ from causalgrok.data.camelyon17 import Camelyon17Settings
 from causalgrok.data.gaussians import GaussiansSettings
 from causalgrok.data.mnist import MnistSettings
 from causalgrok.data.modular import ModularSettings
+from causalgrok.data.nuclei import NucleiSettings
 from causalgrok.data.subclass_shift import SubclassShiftSettings
 from causalgrok.data.tissue import TissueSettings
 from causalgrok.data.wine import WineSettings
@@ -119,12 +120,12 @@ class PlainDataset(Settings):
     has_hospitals: ClassVar[bool] = False
 
     source: Annotated[
-        ModularSettings | MnistSettings | WineSettings | SubclassShiftSettings | GaussiansSettings,
+        ModularSettings | MnistSettings | WineSettings | SubclassShiftSettings | GaussiansSettings | NucleiSettings,
         Field(discriminator="kind"),
     ]
     """What the examples are: `modular` is arithmetic on all pairs of numbers, `mnist` digits, `wine` measurements,
     `subclass_shift` classes with subclasses of which training shows some less often, `gaussians` clouds, which anything
-    learns."""
+    learns, `nuclei` arithmetic on the places of nuclei in images."""
 
     @property
     def holds(self) -> str:
@@ -147,8 +148,10 @@ class PlainDataset(Settings):
         return getattr(self.source, "reads", None)
 
     @property
-    def inputs(self) -> Inputs:
-        """What an example looks like."""
+    def inputs(self) -> Inputs | None:
+        """What an example looks like; images of any size need not say."""
+        if self.holds == "images":
+            return None
         if self.holds == "tokens":
             return Tokens(length=self.source.length, tokens=self.source.tokens)
         return Vectors(length=self.source.length, features=self.source.features)

@@ -17,6 +17,7 @@ MODULES = {
     "wine": "causalgrok.data.wine",
     "subclass_shift": "causalgrok.data.subclass_shift",
     "gaussians": "causalgrok.data.gaussians",
+    "nuclei": "causalgrok.data.nuclei",
 }
 """Kind of source -> the module that draws it; imported when asked for, so that one's edit redraws no other."""
 

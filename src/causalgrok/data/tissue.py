@@ -170,9 +170,14 @@ def patch_tissue(settings: TissueSettings, hospital: int, index: int) -> Tissue:
 
 def render(tissue: Tissue, stain: Stain) -> np.ndarray:
     """The tissue stained and scanned: (h, w, 3) uint8."""
-    density = np.einsum("dhw,dc->hwc", tissue.concentrations.astype(float), stain.densities)
-    intensity = stain.white * tissue.light[:, :, None] * 10**-density
-    intensity += np.sqrt(intensity / _FULL_WELL) * tissue.noise
+    return scan(tissue.concentrations.astype(float), tissue.light, tissue.noise, stain)
+
+
+def scan(concentrations: np.ndarray, light: np.ndarray, noise: np.ndarray, stain: Stain) -> np.ndarray:
+    """Concentrations (..., 2, h, w) of the dyes, light (h, w), noise (..., h, w, 3): images (..., h, w, 3) uint8."""
+    density = np.einsum("...dhw,dc->...hwc", concentrations, stain.densities)
+    intensity = stain.white * light[:, :, None] * 10**-density
+    intensity += np.sqrt(intensity / _FULL_WELL) * noise
     return (255 * intensity).round().clip(0, 255).astype(np.uint8)
 
 

@@ -13,6 +13,7 @@ MODULES = {
     "transformer": "causalgrok.models.transformer",
     "embedding_mlp": "causalgrok.models.embedding_mlp",
     "mlp": "causalgrok.models.mlp",
+    "twin_cnn": "causalgrok.models.twin_cnn",
 }
 """Model name -> the module that builds it; imported when asked for, so that one network's edit retrains no other."""
 

@@ -162,6 +162,30 @@ class MLP(Network):
         return self.hidden[-1]
 
 
+class TwinCNN(Network):
+    """One small convolutional encoder for both halves of an image, and a hidden layer on the two codes."""
+
+    name: Literal["twin_cnn"]
+    """Which network."""
+
+    channels: _Positive = 16
+    """Channels of the convolution, ReLU."""
+
+    grid: Annotated[Integer, Field(ge=1, le=32)] = 6
+    """Cells a side of the grid to which each half is pooled."""
+
+    code: _Positive = 128
+    """Dimensions of a half's code."""
+
+    hidden: _Positive = 256
+    """Units of the hidden layer on both codes, ReLU."""
+
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features: the hidden layer."""
+        return self.hidden
+
+
 class OpenedResNet(Settings):
     """A ResNet that somebody else trained, as its weights show it; no config asks for one."""
 
@@ -184,5 +208,5 @@ class OpenedResNet(Settings):
         return f"ResNet-{self.depth}{width} with {self.classes} classes"
 
 
-Model = Annotated[ResNet18 | Transformer | EmbeddingMLP | MLP, Field(discriminator="name")]
+Model = Annotated[ResNet18 | Transformer | EmbeddingMLP | MLP | TwinCNN, Field(discriminator="name")]
 """Any network, told apart by `name`."""
