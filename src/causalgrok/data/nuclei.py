@@ -1,0 +1,106 @@
+"""Arithmetic in images: two dark nuclei in stained tissue, whose places say a and b; the label is a o b mod p.
+
+An image task made for the three conditions of delayed generalisation: it starts at chance, with p classes that are
+equally frequent; nothing in a single nucleus tells the label, so that there is no easy shortcut; and it is small enough
+to be trained far past memorisation. Each half of an image is a grid of places, the first p of which a nucleus can take.
+Pairs, operations, splits and their nesting are those of `causalgrok.data.modular`; stain and scanner those of
+`causalgrok.data.tissue`, a hospital drawn for each image whatever it shows, so that hospitals are balanced by label.
+"""
+
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+from scipy.ndimage import gaussian_filter
+
+from causalgrok.data import modular
+from causalgrok.data.modular import ModularSettings
+from causalgrok.data.splits import Split
+from causalgrok.data.tissue import TissueSettings, hospital_stains, scan
+from causalgrok.settings import Integer, Number
+
+_EOSIN, _HAEMATOXYLIN = 0.6, 0.08
+"""Mean concentrations of the dyes where there is no nucleus."""
+
+_CHROMATIN = 1.1
+"""Haematoxylin inside a nucleus."""
+
+_RADIUS, _EDGE = 0.45, 0.12
+"""Of a nucleus and its outline's blur, in places."""
+
+
+class NucleiSettings(ModularSettings):
+    """Which arithmetic, and how it is drawn."""
+
+    holds: ClassVar[str] = "images"
+    """What an example is."""
+
+    kind: Literal["nuclei"]
+    """Arithmetic on the places of two nuclei, generated."""
+
+    grid: Annotated[Integer, Field(ge=2, le=16)] = 6
+    """Places a side of each half of an image; p of them are used."""
+
+    cell: Annotated[Integer, Field(ge=3, le=16)] = 4
+    """Pixels a side of a place: images are grid * cell high and twice as wide."""
+
+    hospitals: Annotated[Integer, Field(ge=1, le=5)] = 1
+    """Hospitals whose stain images have, each drawn equally often."""
+
+    texture: Annotated[Number, Field(ge=0, le=1)] = 0.15
+    """Relative deviation of the tissue between the nuclei, smooth over half a place."""
+
+    @model_validator(mode="after")
+    def _has_places(self) -> "NucleiSettings":
+        if self.modulus > self.grid**2:
+            raise ValueError(f"modulus {self.modulus} is above the {self.grid**2} places of a grid of {self.grid}")
+        return self
+
+
+SETTINGS = NucleiSettings
+"""What `draw` takes; see `causalgrok.data.registry`."""
+
+
+def draw(settings: NucleiSettings, *, n: int, seed: int) -> dict[str, Split]:
+    """The splits `train`, n pairs in the order of the shuffle, and `test` of one seed.
+
+    Inputs are (n, h, 2 h, 3) uint8 images, rows and groups ``a * p + b``, domains the hospitals. A pair has the same
+    image in every subset of its seed.
+
+    Raises:
+        ValueError: the pool has fewer than n pairs.
+    """
+    rng = np.random.default_rng([settings.seed, seed, 1])
+    hospitals = rng.integers(settings.hospitals, size=settings.modulus**2)
+    images = _paint(settings, hospitals, rng)
+    splits = modular.draw(settings, n=n, seed=seed)
+    return {
+        name: replace(split, inputs=images[split.rows], domains=hospitals[split.rows]) for name, split in splits.items()
+    }
+
+
+def _paint(settings: NucleiSettings, hospitals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The images (p * p, h, 2 h, 3) of all pairs, in order."""
+    side = settings.grid * settings.cell
+    a, b = np.divmod(np.arange(settings.modulus**2), settings.modulus)
+    shape = (len(a), side, 2 * side)
+    nuclei = np.concatenate([_nucleus(settings, symbol) for symbol in (a, b)], axis=2)
+    smooth = gaussian_filter(rng.standard_normal(shape), (0, settings.cell / 2, settings.cell / 2))
+    ground = 1 + settings.texture * smooth / smooth.std()
+    concentrations = np.stack([_HAEMATOXYLIN * ground + _CHROMATIN * nuclei, _EOSIN * ground], axis=1).clip(min=0)
+    noise = rng.standard_normal((*shape, 3))
+    images = np.empty(noise.shape, dtype=np.uint8)
+    for hospital, stain in enumerate(hospital_stains(TissueSettings())):
+        own = hospitals == hospital
+        images[own] = scan(concentrations[own], np.ones(shape[1:]), noise[own], stain)
+    return images
+
+
+def _nucleus(settings: NucleiSettings, symbols: np.ndarray) -> np.ndarray:
+    """Half images (n, h, h) in 0 .. 1 with a soft disc at the places of symbols (n,)."""
+    pixels = (np.arange(settings.grid * settings.cell) + 0.5) / settings.cell
+    row, column = np.divmod(symbols, settings.grid)
+    vertical, horizontal = (pixels - (place[:, None] + 0.5) for place in (row, column))
+    distance = np.hypot(vertical[:, :, None], horizontal[:, None, :])
+    return 1 / (1 + np.exp((distance - _RADIUS) / _EDGE))
