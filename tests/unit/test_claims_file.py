@@ -13,7 +13,7 @@ CONFIG = check_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
 RAW = {
     "sources": {"s0": "A study", "s1": "Another"},
     "families": {"decline": "Does it decline?"},
-    "planned": ["mnist"],
+    "planned": ["not_yet"],
     "claims": {
         "ungrokking": {
             "source": ["s0"],
@@ -139,9 +139,9 @@ def test_arms_are_looked_up_too(tmp_path):
 
 
 def test_claims_about_studies_that_do_not_exist_are_no_error(tmp_path):
-    raw = changed(("claims", "ungrokking", "studies"), {"reproduction": ["mnist"]})
+    raw = changed(("claims", "ungrokking", "studies"), {"reproduction": ["not_yet"]})
     raw["claims"]["ungrokking"]["runs"] = {"task": ["mnist_linear"], "recipe": ["mse"]}
-    assert read_claims(written(tmp_path, raw), CONFIG).planned == ["mnist"]
+    assert read_claims(written(tmp_path, raw), CONFIG).planned == ["not_yet"]
 
 
 def test_several_problems_come_at_once(tmp_path):
