@@ -49,26 +49,29 @@ def annotated_run(metrics: pd.DataFrame, outcomes: pd.DataFrame) -> Figure:
 
 
 def _annotate(panel: Axes, run: pd.Series, last: float) -> None:
-    """Levels as dotted lines, alpha_0 and alpha_1 below the axis's top, the two differences beside the curve."""
+    """Levels as dotted lines, alpha_0 and alpha_1 as dashed ones, differences and support as arrows."""
     limit = run["sigma_E"] + run["delta_T"]
-    low = min(run["sigma_S"], run["sigma_E"]) - 0.25
-    panel.set_ylim(max(0.0, low), 1.16)
+    low = min(run["sigma_S"], run["sigma_E"])
+    panel.set_ylim(max(0.0, low - 0.25), 1.16)
     for height in (run["sigma_S"], run["sigma_E"], limit):
         style.reference(panel, height)
     for name, label in (("alpha_0", "$\\alpha_0$"), ("alpha_1", "$\\alpha_1$")):
         panel.axvline(run[name], color=style.GREY, linewidth=0.8, linestyle="--", zorder=0)
         panel.text(run[name], 1.1, f" {label}", fontsize=7, color=style.GREY)
-    # Between alpha_0 and alpha_1 on the axis's scale, which is logarithmic.
+    # Midway on the axis's scale, which is logarithmic.
     middle = np.sqrt(max(run["alpha_0"], 1) * max(run["alpha_1"], 1))
-    for low_end, high_end, name, place, side in (
-        (run["sigma_S"], run["sigma_E"], "$\\Delta_S$", middle, "left"),
-        (run["sigma_E"], limit, "$\\Delta_T$", np.sqrt(max(run["alpha_1"], 1) * last), "right"),
-    ):
-        arrow = {"arrowstyle": "<->", "linewidth": 0.7, "color": "black", "shrinkA": 0, "shrinkB": 0}
-        panel.annotate("", (place, low_end), (place, high_end), arrowprops=arrow, zorder=4)
-        text = f"{name} = {high_end - low_end:.2f}"
-        panel.text(place, min(low_end, high_end) - 0.01, text, fontsize=7, va="top", ha=side, zorder=4)
+    late = np.sqrt(max(run["alpha_1"], 1) * last)
+    _arrow(panel, (middle, run["sigma_S"]), (middle, run["sigma_E"]))
+    panel.text(middle, low - 0.01, f"$\\Delta_S$ = {run['delta_S']:.2f}", fontsize=7, va="top", zorder=4)
+    _arrow(panel, (late, run["sigma_E"]), (late, limit))
+    height = (run["sigma_E"] + limit) / 2
+    panel.text(late, height, f"$\\Delta_T$ = {run['delta_T']:.2f} ", fontsize=7, va="center", ha="right", zorder=4)
     floor = panel.get_ylim()[0] + 0.03
-    arrow = {"arrowstyle": "<->", "linewidth": 0.7, "color": "black", "shrinkA": 0, "shrinkB": 0}
-    panel.annotate("", (run["alpha_1"], floor), (last, floor), arrowprops=arrow)
-    panel.text(run["alpha_1"], floor + 0.01, f" S = {run['support']:g}", fontsize=7, va="bottom")
+    _arrow(panel, (run["alpha_1"], floor), (last, floor))
+    panel.text(last, floor + 0.01, f"S = {run['support']:g}", fontsize=7, va="bottom", ha="right")
+
+
+def _arrow(panel: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """An arrow with two heads between two points of the data."""
+    line = {"arrowstyle": "<->", "linewidth": 0.7, "color": "black", "shrinkA": 0, "shrinkB": 0}
+    panel.annotate("", start, end, arrowprops=line, zorder=4)
