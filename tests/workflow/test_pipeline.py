@@ -120,7 +120,7 @@ AFTER_TRAINING = {
                 **{"ablate_features": 2, "collect": 3},
                 **COMPARED,
                 **CLAIMED,  # it reads steering as verdicts do
-                **{f"plot_{figure}": 1 for figure, tables in FIGURES.items() if ABLATED & set(tables)},
+                **{f"plot_{figure}": 1 for figure, spec in FIGURES.items() if ABLATED & set(spec.tables)},
             },
         ),
     ],

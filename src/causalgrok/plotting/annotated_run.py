@@ -21,9 +21,9 @@ def annotated_run(metrics: pd.DataFrame, outcomes: pd.DataFrame) -> Figure:
         outcomes: the study table.
     """
     found = frames.select(outcomes, "outcomes", *_FOUND).dropna(subset=["alpha_0", "alpha_1"])
+    metrics = frames.select(metrics, "metrics", "step", "accuracy", "split")
     if found.empty:
         return style.empty("No run has memorised its training set and settled on a plateau.")
-    metrics = frames.select(metrics, "metrics", "step", "accuracy", split=("train", *frames.SCORED))
     grokked = found[found["label"] == "grokked"]
     run = (found if grokked.empty else grokked).sort_values("delta_S").iloc[-1]
     of_run = metrics[(metrics[frames.RUN_KEYS] == run[frames.RUN_KEYS]).all(axis=1)]
