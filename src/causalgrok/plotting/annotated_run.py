@@ -62,10 +62,13 @@ def _annotate(panel: Axes, run: pd.Series, last: float) -> None:
     middle = np.sqrt(max(run["alpha_0"], 1) * max(run["alpha_1"], 1))
     late = np.sqrt(max(run["alpha_1"], 1) * last)
     _arrow(panel, (middle, run["sigma_S"]), (middle, run["sigma_E"]))
-    panel.text(middle, low - 0.01, f"$\\Delta_S$ = {run['delta_S']:.2f}", fontsize=7, va="top", zorder=4)
+    label = {"fontsize": 7, "ha": "right", "zorder": 4, "bbox": {"facecolor": "white", "linewidth": 0, "pad": 1}}
+    # Beside its arrow; where the jump is small there is more room below it.
+    jump = (run["sigma_S"] + run["sigma_E"]) / 2 if run["delta_S"] > 0.2 else low - 0.05
+    panel.text(middle, jump, f"$\\Delta_S$ = {run['delta_S']:.2f} ", va="center", **label)
     _arrow(panel, (late, run["sigma_E"]), (late, limit))
-    height = (run["sigma_E"] + limit) / 2
-    panel.text(late, height, f"$\\Delta_T$ = {run['delta_T']:.2f} ", fontsize=7, va="center", ha="right", zorder=4)
+    height = (run["sigma_E"] + limit) / 2 if run["delta_T"] > 0.1 else run["sigma_E"] - 0.06
+    panel.text(last, height, f"$\\Delta_T$ = {run['delta_T']:.2f}", va="center", **label)
     floor = panel.get_ylim()[0] + 0.03
     _arrow(panel, (run["alpha_1"], floor), (last, floor))
     panel.text(last, floor + 0.01, f"S = {run['support']:g}", fontsize=7, va="bottom", ha="right")
