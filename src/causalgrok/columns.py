@@ -80,9 +80,10 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "subspace": _EPOCH
     | {
-        "method": "logistic (rows of the hospital classifier, the source's), mean_difference, leace, inlp; controls: "
-        "matched (covariance-matched subspace), permuted (logistic refitted with hospital permuted by slide), "
-        "permuted_mean and permuted_leace (those refitted so) and isotropic (shown, never decisive)",
+        "method": "logistic (rows of the hospital classifier, the source's), mean_difference, leace, inlp, "
+        "shrunken_mean (mean differences less the noise of slides); controls: matched (covariance-matched subspace), "
+        "permuted (logistic refitted with hospital permuted by slide), permuted_mean (shrunken means refitted so), "
+        "permuted_leace and isotropic (shown, never decisive)",
         "space": "raw or scaled: the space in which the subspace is orthogonal and is taken out",
         "centred": "whether the pool's mean is put back, so that the features' mean along the subspace stays",
         "rank": "dimensions removed",

@@ -30,8 +30,8 @@ DECISIVE = ("permuted", "matched")
 
 _STEERING = {"hospital": {control: control for control in ("permuted", "matched", "isotropic")}}
 
-_OWN_WAY = {"logistic": "uncentred", "inlp": "uncentred", "mean_difference": "uncentred", "leace": "centred"}
-_REFITTED = {"logistic": "permuted", "inlp": "permuted", "mean_difference": "permuted_mean", "leace": "permuted_leace"}
+_OWN_WAY = {"logistic": "uncentred", "inlp": "uncentred", "shrunken_mean": "uncentred", "leace": "centred"}
+_REFITTED = {"logistic": "permuted", "inlp": "permuted", "shrunken_mean": "permuted_mean", "leace": "permuted_leace"}
 _SUBSPACE = {
     method: {
         control: f"{source}, {way}"

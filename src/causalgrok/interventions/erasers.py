@@ -2,7 +2,8 @@
 
     h' = h - s (h - c) L R,    L (d, r), R (r, d), R L = I,  0 <= s <= 1,
 
-so that orthogonal projections (L = B, R = B^T with an orthonormal basis B) and oblique ones are one thing. `space` is
+so that orthogonal projections (L = B, R = B^T with an orthonormal basis B) and oblique ones are one thing; where only
+fractions f are taken out of each direction, R L = diag(f). `space` is
 where B is orthonormal: in raw features, or in standardised ones, z = h D^-1 with D the channels' standard deviations,
 where taking out B means ``L = D^-1 B, R = B^T D``. `centred` puts the pool's mean back (c = mean). Without it (c = 0)
 the features' mean along the subspace goes too, which adds a constant to every logit and moves the threshold, whatever

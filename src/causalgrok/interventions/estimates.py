@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from causalgrok.interventions.between import SlideMeans, hospital_shares, slide_means
+from causalgrok.interventions.between import SlideMeans, between_gram, hospital_shares, slide_means, without_noise
 from causalgrok.interventions.controls import (
     covariance_matched_subspaces,
     isotropic_subspaces,
@@ -151,7 +151,8 @@ def hospital_erasers(estimates: Estimates) -> Iterator[tuple[str, Eraser]]:
     """The five ways at full rank: method, and eraser in every variant of space and centring.
 
     Logistic rows and mean differences come raw, raw centred and scaled centred; INLP raw and raw centred; LEACE as it
-    is. The first variant is the one that is compared with controls. A method that finds no direction is left out.
+    is. The first variant is the one that is compared with controls, for mean differences shrunken (`shrunken_means`).
+    A method that finds no direction is left out.
     """
     design = estimates.design
     rows = estimates.probe.raw_weight
@@ -173,7 +174,7 @@ def control_erasers(estimates: Estimates, *, rank: int, repeats: int, refits: in
         estimates: what the pool says about the hospital.
         rank: of covariance-matched and isotropic subspaces.
         repeats: number of each of these.
-        refits: how many of the settings' permuted hospitals logistic regression, mean differences and LEACE meet.
+        refits: how many of the settings' permuted hospitals logistic regression, shrunken means and LEACE meet.
 
     Raises:
         ValueError: hospitals cannot be permuted by slide.
@@ -183,16 +184,49 @@ def control_erasers(estimates: Estimates, *, rank: int, repeats: int, refits: in
     drawn = {
         "matched": covariance_matched_subspaces(fitting.features, rank, repeats, seed=seed),
         "permuted": [orthonormal_basis(probe.raw_weight) for probe in estimates.refitted[:refits]],
-        "permuted_mean": [orthonormal_basis(means) for means in _mean_differences(estimates, groupings)],
         "isotropic": isotropic_subspaces(fitting.features.shape[1], rank, repeats, seed=seed),
     }
     for method, bases in drawn.items():
         for repeat, basis in enumerate(bases):
             if basis.size:
                 yield method, repeat, orthogonal_eraser(basis)
-    for repeat, eraser in enumerate(estimates.leace[1 : 1 + refits]):
-        if eraser.rank:
-            yield "permuted_leace", repeat, eraser
+    refitted = {
+        "permuted_mean": shrunken_means(estimates, groupings),
+        "permuted_leace": estimates.leace[1 : 1 + refits],
+    }
+    for method, erasers in refitted.items():
+        for repeat, eraser in enumerate(erasers):
+            if eraser.rank:
+                yield method, repeat, eraser
+
+
+def shrunken_means(estimates: Estimates, groupings: np.ndarray) -> list[Eraser]:
+    """Erasers of mean differences that take out no more of a direction than noise leaves of it.
+
+    Along a direction between hospitals' means with the variance v, of which slides that differ within hospitals explain
+    t (`between`), the fraction ``max(0, 1 - t / v)`` is taken out: empirical Bayes, as James and Stein shrink means.
+    Where hospitals lie far apart, slides dealt out at random still differ along the same directions, so that whole
+    projections on permuted hospitals' mean differences take out the effect as well and no test tells them from the
+    true ones'. Their fraction, though, is near zero.
+
+    Args:
+        estimates: what the pool says about the hospital.
+        groupings: (m, n) hospitals of the fitting patches.
+
+    Returns:
+        An eraser, raw and not centred, for every grouping; of the rank of its means.
+    """
+    slides = labelless_slides(estimates.fitting, estimates.design)
+    hospitals, once = groupings[:, slides.first], np.ones((len(groupings), len(slides.sizes)))
+    grams, noises = between_gram(slides.means @ slides.means.T, hospitals, slides.sizes, once)
+    erasers = []
+    for means, gram, noise in zip(_mean_differences(estimates, groupings), grams, noises, strict=True):
+        basis = orthonormal_basis(means)
+        along = means @ basis
+        sizes = np.sum(along**2, axis=0)
+        fractions = np.einsum("kr,kl,lr->r", along, without_noise(gram, noise), along) / sizes**2
+        erasers.append(replace(orthogonal_eraser(basis), left=basis * np.clip(fractions, 0, 1)))
+    return erasers
 
 
 def permuted_hospitals(patches: Patches, repeats: int, *, seed: int, purpose: str = "refit") -> np.ndarray:

@@ -7,9 +7,11 @@ out (`erasers`), and the network's own head classifies the rest. Five ways, and 
     mean_difference  the differences of the hospitals' mean features
     leace            LEACE, the least change after which hospital and features are uncorrelated
     inlp             logistic regressions fitted and taken out in turn: ranks beyond hospitals - 1
+    shrunken_mean    mean differences, each taken out by the fraction that is more than the noise of slides: whole ones
+                     cannot be told from `permuted_mean` even where hospitals lie far apart (`estimates.shrunken_means`)
     matched          random subspaces with the covariance of the features
     permuted         logistic regressions, with the same C, for hospital permuted by slide
-    permuted_mean    mean differences under hospital permuted by slide
+    permuted_mean    shrunken means under hospital permuted by slide
     permuted_leace   LEACE of hospital permuted by slide
     isotropic        random subspaces, shown, never decisive
 
@@ -26,7 +28,13 @@ import pandas as pd
 
 from causalgrok.columns import COLUMNS
 from causalgrok.interventions.erasers import Eraser
-from causalgrok.interventions.estimates import Estimates, centred, control_erasers, hospital_erasers
+from causalgrok.interventions.estimates import (
+    Estimates,
+    centred,
+    control_erasers,
+    hospital_erasers,
+    shrunken_means,
+)
 from causalgrok.interventions.features import Features
 from causalgrok.interventions.scoring import double, score_heads
 
@@ -66,7 +74,7 @@ def _cases(estimates: Estimates) -> Iterator[tuple[str, int, Eraser, float]]:
     settings = estimates.settings
     strengths = sorted({0.0, *settings.strengths, 1.0})
     rank = 0
-    for method, eraser in hospital_erasers(estimates):
+    for method, eraser in (*hospital_erasers(estimates), *_shrunken(estimates)):
         rank = eraser.rank if method == "logistic" else rank
         full = [] if method == "inlp" else strengths[:-1]
         yield from ((method, 0, eraser, strength) for strength in full)
@@ -79,3 +87,11 @@ def _cases(estimates: Estimates) -> Iterator[tuple[str, int, Eraser, float]]:
         yield from ((method, repeat, eraser, strength) for strength in (strengths if method in _SHOWN else [1.0]))
         if not eraser.centred:
             yield method, repeat, centred(eraser, estimates.design.mean), 1.0
+
+
+def _shrunken(estimates: Estimates) -> Iterator[tuple[str, Eraser]]:
+    """Shrunken mean differences as they are, and with the pool's mean put back."""
+    eraser = shrunken_means(estimates, estimates.fitting.hospitals[None])[0]
+    if eraser.rank:
+        yield "shrunken_mean", eraser
+        yield "shrunken_mean", centred(eraser, estimates.design.mean)

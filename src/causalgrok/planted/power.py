@@ -10,7 +10,7 @@ Probes, on the split OOD test:
     steering_flip_fraction, steering_monotone   verdicts of the table `verdicts` at |alpha| = 3
     steering_logit_shift                        the same step, by |logit shift|, which does not tie
     steering_spread                             the logit shift of a step as long as hospitals lie apart
-    <method>_<measure>                          subspace ablation, logistic, mean_difference and leace
+    <method>_<measure>                          subspace ablation, logistic, shrunken_mean and leace
     neurons_<measure>                           the source's selection, set to zero
     neurons_f_<measure>, neurons_auroc_...      the other selections
     decodability                                the hospital probe's accuracy on the judging slides

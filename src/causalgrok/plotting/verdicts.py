@@ -11,7 +11,7 @@ from causalgrok.interventions.features import STAGES
 from causalgrok.plotting import frames, style
 
 _PROBES = {"steering": "Steering", "subspace": "Ablation", "neurons": "Neurons"}
-_TARGETS = ("logistic", "mean_difference", "leace", "inlp", "hospital", "hospital_f", "hospital_auroc")
+_TARGETS = ("logistic", "shrunken_mean", "leace", "inlp", "hospital", "hospital_f", "hospital_auroc")
 _COLUMN = ["probe", "stage", "target", "measure"]
 _MAP = "viridis"
 _LEVEL = 0.05

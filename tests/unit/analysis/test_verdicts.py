@@ -161,6 +161,8 @@ def test_subspaces_are_judged_at_full_rank_and_strength_against_their_own_way():
         ablated("permuted", rank=1, accuracy=0.1),
         ablated("permuted", centred=True, accuracy=0.1),
         ablated("permuted_mean", accuracy=0.2),
+        ablated("mean_difference", accuracy=0.1),
+        ablated("shrunken_mean", accuracy=0.7),
         ablated("leace", centred=True, accuracy=0.8),
         ablated("permuted_leace", centred=True, accuracy=0.5),
         ablated("inlp", rank=2, accuracy=0.3),
@@ -177,9 +179,12 @@ def test_subspaces_are_judged_at_full_rank_and_strength_against_their_own_way():
     assert only(frame, target="logistic", measure="flip_fraction")["value"] == 0.4
     leace = only(frame, target="leace", measure="accuracy_drop")
     assert leace["value"] == pytest.approx(0.1) and leace["control_median"] == pytest.approx(0.4)
+    shrunken = only(frame, target="shrunken_mean", measure="accuracy_drop")
+    assert shrunken["value"] == pytest.approx(0.2) and shrunken["control_median"] == pytest.approx(0.7)
+    assert "mean_difference" not in set(frame["target"])
     inlp = only(frame, target="inlp", measure="accuracy_drop")
     assert inlp["value"] == pytest.approx(0.6) and inlp["control_median"] == pytest.approx(0.2)
-    assert len(frame) == 9
+    assert len(frame) == 12
 
 
 def test_neurons_are_judged_per_selection_mode_and_count():

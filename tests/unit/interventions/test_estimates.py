@@ -9,7 +9,9 @@ from causalgrok.interventions.estimates import (
     control_erasers,
     estimate,
     hospital_erasers,
+    labelless_slides,
     permuted_hospitals,
+    shrunken_means,
 )
 from causalgrok.interventions.features import PROBE
 from causalgrok.interventions.settings import Measurement
@@ -79,12 +81,14 @@ def test_an_unbalanced_label_is_not_taken_for_the_hospital(planted_features):
 def test_controls_have_the_rank_asked_for_and_repeat(planted_features):
     estimates = estimate(planted_features(epochs=(0,)).features, 0, SETTINGS)
     controls = list(control_erasers(estimates, rank=2, repeats=4, refits=6))
-    numbers = {"matched": 4, "permuted": 6, "permuted_mean": 6, "isotropic": 4, "permuted_leace": 6}
+    numbers = {"matched": 4, "permuted": 6, "isotropic": 4, "permuted_mean": 6, "permuted_leace": 6}
     assert [(method, repeat) for method, repeat, _ in controls] == [
         (method, repeat) for method, number in numbers.items() for repeat in range(number)
     ]
     for method, _, eraser in controls:
-        np.testing.assert_allclose(eraser.right @ eraser.left, np.eye(2), atol=1e-9)
+        fractions = np.diag(eraser.right @ eraser.left)
+        np.testing.assert_allclose(eraser.right @ eraser.left, np.diag(fractions), atol=1e-9)
+        assert np.allclose(fractions, 1) or (method == "permuted_mean" and 0 <= fractions.min() <= fractions.max() < 1)
         assert (eraser.space, eraser.centred) == ("raw", method == "permuted_leace")
     fewer = {(method, repeat): one for method, repeat, one in control_erasers(estimates, rank=2, repeats=2, refits=2)}
     for method, repeat, eraser in controls:
@@ -93,6 +97,31 @@ def test_controls_have_the_rank_asked_for_and_repeat(planted_features):
     # No control contains the planted plane as the true estimates do.
     true = np.linalg.norm(next(hospital_erasers(estimates))[1].right @ planted_features().hospital_axes)
     assert max(np.linalg.norm(one.right @ planted_features().hospital_axes) for _, _, one in controls) < true
+
+
+def test_means_are_shrunken_by_the_noise_of_their_slides(planted_features):
+    planted = planted_features(epochs=(0,), hospital=0.5, slide=0.2, tumour=0.0)
+    estimates = estimate(planted.features, 0, SETTINGS)
+    eraser = shrunken_means(estimates, estimates.fitting.hospitals[None])[0]
+    slides = labelless_slides(estimates.fitting, estimates.design)
+    hospitals, sizes = estimates.fitting.hospitals[slides.first], slides.sizes
+    means, noise = [], []
+    for hospital in np.unique(hospitals):
+        own = slides.means[hospitals == hospital]
+        means.append(np.average(own, axis=0, weights=sizes[hospitals == hospital]))
+        noise.append(np.sum(own.var(axis=0, ddof=1)) / len(own))
+    left, values, _ = np.linalg.svd(np.stack(means) - np.mean(means, axis=0), full_matrices=False)
+    fractions = 1 - np.square(left[:, :2]).T @ noise / values[:2] ** 2
+    assert len(set(sizes)) == 1 and 0 < fractions[1] < fractions[0] < 1
+    np.testing.assert_allclose(np.diag(eraser.right @ eraser.left), fractions, rtol=1e-9)
+
+
+def test_shrunken_means_take_out_a_strong_effect_and_leave_what_permuting_makes_of_it(planted_features):
+    estimates = estimate(planted_features(epochs=(0,), hospital=3.0).features, 0, SETTINGS)
+    groupings = np.vstack([estimates.fitting.hospitals, estimates.permuted])
+    fractions = [np.diag(eraser.right @ eraser.left) for eraser in shrunken_means(estimates, groupings)]
+    assert fractions[0].min() > 0.95
+    assert np.mean(fractions[1:]) < 0.3
 
 
 def test_hospitals_that_cannot_be_permuted_are_refused(planted_features):

@@ -6,7 +6,7 @@ import pytest
 
 from causalgrok.columns import COLUMNS
 from causalgrok.interventions.ablation import ablate_features
-from causalgrok.interventions.estimates import centred, control_erasers, estimate, hospital_erasers
+from causalgrok.interventions.estimates import centred, control_erasers, estimate, hospital_erasers, shrunken_means
 from causalgrok.interventions.features import PROBE, SPLITS, Features
 from causalgrok.interventions.settings import Measurement
 from causalgrok.scoring import accuracy, auroc
@@ -31,7 +31,7 @@ def test_head_that_reads_the_plane_changes_and_an_orthogonal_one_does_not(plante
     where = {"split": "ood_test", "rank": 2, "space": "raw"}
     before = mean(frames["both"], **where, method="logistic", strength=0.0)
     assert before < 0.6
-    for method in ("logistic", "mean_difference", "leace", "inlp"):
+    for method in ("logistic", "mean_difference", "leace", "inlp", "shrunken_mean"):
         where["centred"] = method == "leace"
         if method != "leace":
             assert mean(frames["both"], **where, method=method, strength=1.0) > 0.75
@@ -45,12 +45,12 @@ def test_rows_are_every_case_on_every_split(planted_features):
     frame = ablate_features(planted_features(epochs=(0,)).features, SETTINGS, ("subspace",))["subspace"]
     assert list(frame.columns) == list(COLUMNS["subspace"])
     assert set(frame["split"]) == set(SPLITS) and not frame.duplicated([*CASE, "split"]).any()
-    expected = {"logistic": 12, "mean_difference": 12, "leace": 4, "inlp": 8}
+    expected = {"logistic": 12, "mean_difference": 12, "leace": 4, "inlp": 8, "shrunken_mean": 8}
     expected |= {"matched": 16, "isotropic": 16, "permuted": 10, "permuted_mean": 10, "permuted_leace": 5}
     assert (frame.groupby("method").size() / len(SPLITS)).to_dict() == expected
     inlp = frame[frame["method"] == "inlp"]
     assert set(inlp["rank"]) == {1, 2, 3, 4} and set(inlp["strength"]) == {1.0}
-    full = frame[(frame["strength"] < 1) | ~frame["method"].isin(["logistic", "mean_difference", "leace", "inlp"])]
+    full = frame[(frame["strength"] < 1) | ~frame["method"].isin(list(expected)[:5])]
     assert set(full["rank"]) == {2}
 
 
@@ -63,6 +63,9 @@ def test_table_agrees_with_erased_features_and_its_zero_with_the_network(planted
     for method, repeat, eraser in controls:
         erasers[method, "raw", False, repeat] = eraser
         erasers[method, "raw", True, repeat] = centred(eraser, estimates.fitting.features.mean(axis=0))
+    shrunken = shrunken_means(estimates, estimates.fitting.hospitals[None])[0]
+    erasers["shrunken_mean", "raw", False, 0] = shrunken
+    erasers["shrunken_mean", "raw", True, 0] = centred(shrunken, estimates.fitting.features.mean(axis=0))
     head = planted.features.head(10)
     for row in frame.itertuples():
         eraser = erasers[row.method, row.space, row.centred, row.repeat].leading(row.rank)

@@ -70,11 +70,11 @@ def test_a_strong_plant_is_found_and_every_control_is_there(strong):
     judged = judge(strong)
     assert set(judged["trial"]) == {0, 1, 2}
     p = judged.set_index(["probe", "control"])["p"]
-    for probe in ("steering_spread", "decodability", "logistic_flip_fraction"):
+    for probe in ("steering_spread", "decodability", "logistic_flip_fraction", "shrunken_mean_flip_fraction"):
         assert (p.loc[(probe, "permuted")] <= 0.05).all(), probe
     controls = judged.groupby("probe")["control"].agg(set)
     assert controls["steering_logit_shift"] == {"permuted", "matched", "isotropic"}
-    assert controls["mean_difference_flip_fraction"] == {"permuted", "matched", "isotropic"}
+    assert controls["shrunken_mean_flip_fraction"] == {"permuted", "matched", "isotropic"}
     assert controls["neurons_flip_fraction"] == {"permuted", "matched", "random"}
 
 

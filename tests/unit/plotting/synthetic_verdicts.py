@@ -22,7 +22,7 @@ PROBES = {
 
 def verdicts(random, favoured):
     asked = [("steering", stage, "hospital", 3.0) for stage in STAGES]
-    asked += [("subspace", "pooled", method, 2.0) for method in ("logistic", "mean_difference", "leace", "inlp")]
+    asked += [("subspace", "pooled", method, 2.0) for method in ("logistic", "shrunken_mean", "leace", "inlp")]
     asked += [
         ("neurons", "pooled", f"{selection}, {mode}", float(k))
         for selection in ("hospital", "hospital_f", "hospital_auroc")
@@ -63,7 +63,7 @@ def verdicts(random, favoured):
 
 def reliance(random, runs):
     measures = [(f"steering, {stage}", "flip_fraction") for stage in STAGES]
-    measures += [("subspace, mean_difference", name) for name in ("flip_fraction", "accuracy_drop", "auroc_drop")]
+    measures += [("subspace, shrunken_mean", name) for name in ("flip_fraction", "accuracy_drop", "auroc_drop")]
     measures += [("neurons, hospital, K = 64", "flip_fraction"), ("probing, hospital", "accuracy")]
     measures += [("concentration", name) for name in ("inlp_area", "head_angle")]
     # A correlation takes four runs.

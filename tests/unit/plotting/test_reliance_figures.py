@@ -93,7 +93,7 @@ def test_verdicts_take_the_hardest_decisive_control(tables, drawn):
     figure = drawn("verdicts")
     assert [axes.get_title("left") for axes in figure.axes[:3]] == ["Steering", "Ablation", "Neurons"]
     assert [text.get_text() for text in figure.axes[1].get_xticklabels()] == [
-        *("logistic", "mean difference", "leace", "inlp")
+        *("logistic", "shrunken mean", "leace", "inlp")
     ]
     assert figure.axes[0].get_yticklabels()[0].get_text() == "grokking, n 300, seed 0"
     dots = figure.axes[1].collections[0]
