@@ -13,7 +13,8 @@ from causalgrok.devices import resolve_device
 from causalgrok.files import sha256, write_bytes
 from causalgrok.provenance import environment, settings_hash
 from causalgrok.tables import write_table
-from causalgrok.training.checkpoints import ResumeState, load_checkpoint
+from causalgrok.training.checkpoints import load_checkpoint
+from causalgrok.training.resume import ResumeState
 from causalgrok.training.settings import Training
 from causalgrok.training.trainer import Trainer
 
@@ -59,7 +60,7 @@ def train_run(
         "device": device,
         "data": {str(path): sha256(path) for path in [*data, *([start] if start else [])]},
     }
-    resume = ResumeState(folder, settings_hash(provenance))
+    resume = ResumeState(folder, provenance, report=lambda line: print(f"{name}  {line}", flush=True))
     trainer = Trainer(
         subset,
         evaluation,

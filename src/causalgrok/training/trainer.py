@@ -19,9 +19,10 @@ from causalgrok.devices import resolve_device
 from causalgrok.models.initialisation import scale_weights
 from causalgrok.models.registry import build_model
 from causalgrok.scoring import accuracy, auroc, logit_scale, margin
-from causalgrok.training.checkpoints import ResumeState, save_checkpoint
+from causalgrok.training.checkpoints import save_checkpoint
 from causalgrok.training.dynamics import Dynamics
 from causalgrok.training.grokfast import GradientFilter
+from causalgrok.training.resume import ResumeState
 from causalgrok.training.settings import Training
 
 EVALUATION_BATCH = 256
