@@ -57,6 +57,12 @@ def copy_project(folder: Path) -> Project:
     return Project(folder)
 
 
+@pytest.fixture(scope="session")
+def copied():
+    """A function that copies the project into a folder."""
+    return copy_project
+
+
 @pytest.fixture
 def project(tmp_path) -> Project:
     """A fresh copy, nothing built."""
