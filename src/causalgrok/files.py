@@ -43,6 +43,13 @@ def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
         temporary.write_bytes(content)
 
 
+def is_writable(folder: str | Path) -> bool:
+    """Whether files can be written to a folder, or the folder be made."""
+    folder = Path(folder)
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
 def sha256(path: str | Path) -> str:
     """The sha256 of a file's content, in hexadecimal."""
     with Path(path).open("rb") as handle:

@@ -1,13 +1,27 @@
-"""A job's log: everything it prints, on the terminal and in its file, tracebacks included."""
+"""A job's log: everything it prints, on the terminal and in its file, tracebacks included.
+
+A log that cannot be written, on a full disk for instance, never hides the error that the job ended with.
+"""
 
 import contextlib
+import errno
 import faulthandler
+import io
 import os
 import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
+
+
+class _Log(io.FileIO):
+    """The file of a log, which loses what the disk does not take."""
+
+    def write(self, content) -> int:
+        with contextlib.suppress(OSError):
+            super().write(content)
+        return len(content)
 
 
 class _Tee:
@@ -46,7 +60,7 @@ def logged(path: str, *, append: bool = False) -> Iterator[None]:
     with its one line.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with Path(path).open("a" if append else "w", buffering=1) as log:
+    with io.TextIOWrapper(_Log(path, "a" if append else "w"), encoding="utf-8", write_through=True) as log:
         faulthandler.enable(log)
         out, err = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = _Tee(out, log), _Tee(err, log)
@@ -55,7 +69,7 @@ def logged(path: str, *, append: bool = False) -> Iterator[None]:
         except BaseException as error:
             traceback.print_exc(file=log)
             if isinstance(error, ValueError | OSError) and str(error):
-                err.write(f"{type(error).__name__}: {error}\n")
+                err.write(f"{type(error).__name__}: {error}{_advice(error)}\n")
                 sys.exit(1)
             raise
         finally:
@@ -63,6 +77,12 @@ def logged(path: str, *, append: bool = False) -> Iterator[None]:
             sys.stderr.end()
             sys.stdout, sys.stderr = out, err
             faulthandler.enable(err if hasattr(err, "fileno") and _has_descriptor(err) else sys.__stderr__)
+
+
+def _advice(error: BaseException) -> str:
+    if getattr(error, "errno", None) != errno.ENOSPC:
+        return ""
+    return f"; make room on the disk of {Path.cwd()} and start again: what was finished is kept"
 
 
 def _has_descriptor(stream: TextIO) -> bool:

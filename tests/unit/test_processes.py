@@ -1,3 +1,4 @@
+import errno
 import signal
 import subprocess
 import sys
@@ -102,6 +103,16 @@ def test_a_log_keeps_an_unfinished_line_and_an_earlier_attempt(tmp_path):
         with logged(str(path), append=True):
             print(f"attempt {attempt}", end="")
     assert path.read_text() == "attempt 1\nattempt 2\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_log_without_room_hides_neither_output_nor_error(capsys):
+    with pytest.raises(SystemExit), logged("/dev/full"):
+        print("epoch 1")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    streams = capsys.readouterr()
+    assert streams.out == "epoch 1\n"
+    assert streams.err.startswith("OSError: [Errno 28] No space left on device; make room on the disk of ")
 
 
 def test_other_errors_keep_their_traceback(tmp_path):

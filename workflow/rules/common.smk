@@ -22,6 +22,7 @@ from causalgrok.data.camelyon17 import remembered_root
 from causalgrok.data.splits import EVALUATION_SPLITS
 from causalgrok.devices import gpu_visible, resolve_device
 from causalgrok.factorials import design_between
+from causalgrok.files import is_writable
 from causalgrok.inspection import NAME as INSPECT
 from causalgrok.inspection import plan_inspection
 from causalgrok.models.registry import MODULES
@@ -45,6 +46,12 @@ DATA_ROOT = settings.data_root or remembered_root(Path("results/data/wilds/sourc
 
 inspected_runs = inspection.runs if inspection else []
 inspected_splits = [*inspection.splits, "probe"] if inspection else ["probe"]
+
+for folder in [".snakemake"] if workflow.dryrun else [".snakemake", "results", "logs", "benchmarks"]:
+    if not is_writable(folder):
+        sys.exit(
+            f"{Path(folder).absolute()} cannot be written; make it writable, or work elsewhere with --directory FOLDER"
+        )
 
 release_stale_lock()
 pass_library_on(Path(workflow.basedir, "src"))
@@ -270,9 +277,19 @@ def paired_seeds(wildcards):
     They select its checkpoint. Another study with more seeds must not change it.
     """
     run = run_of(wildcards)
-    studies = [inspected_runs, *(study.all_runs() for study in settings.studies.values())]
-    runs = next(runs for runs in studies if run in runs)
-    return [run.seed, *(other.seed for other in runs if other[:3] == run[:3] and other.seed != run.seed)]
+    return [run.seed, *(seed for seed in seeds_by_run()[run] if seed != run.seed)]
+
+
+@functools.cache
+def seeds_by_run():
+    """Run -> the seeds of its task, recipe and n in the first study that has it; once, not once a job."""
+    index = {}
+    for runs in (inspected_runs, *(study.all_runs() for study in settings.studies.values())):
+        seeds = {}
+        for run in runs:
+            seeds.setdefault(run[:3], []).append(run.seed)
+        index = {run: seeds[run[:3]] for run in runs} | index
+    return index
 
 
 def metrics_of_seeds(wildcards):
