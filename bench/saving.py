@@ -1,7 +1,7 @@
 """What it costs to save the state that a killed training resumes from, against training without saving.
 
-Both sides train the same ResNet-18 at full width for the same steps, one thread, in turn. One saves its state after every
-epoch, far more often than in earnest, so that a save's own seconds can be told; its share at the config's default
+Both sides train the same ResNet-18 at full width for the same steps, one thread, in turn. One saves its state after
+every epoch, far more often than in earnest, so that a save's own seconds can be told; its share at the config's default
 interval of 60 s follows. Run as ``python bench/saving.py``.
 """
 
@@ -37,12 +37,12 @@ def main() -> None:
     without, with_saves = np.array(seconds[::2]), np.array(seconds[1::2])
     saves = (with_saves - without) / options.epochs
     low, middle, high = np.percentile(saves, [0, 50, 100])
+    print(f"without saves  {np.median(without):6.2f} s")
     print(
-        f"training without saves {np.median(without):6.2f} s, with {options.epochs} of them {np.median(with_saves):6.2f} s"
+        f"with {options.epochs:2}        {np.median(with_saves):6.2f} s, a save {middle:.2f} s (from {low:.2f} to {high:.2f})"
     )
-    print(f"a save                 {middle:6.2f} s (from {low:.2f} to {high:.2f}), written, synced and read back")
     print(
-        f"every {INTERVAL} s             {middle / INTERVAL:6.2%} of the time (from {low / INTERVAL:.2%} to {high / INTERVAL:.2%})"
+        f"every {INTERVAL} s     {middle / INTERVAL:6.2%} of the time (from {low / INTERVAL:.2%} to {high / INTERVAL:.2%})"
     )
 
 
