@@ -87,11 +87,17 @@ def remembered_root(source: Path) -> str | None:
 
     Args:
         source: the `Source` that an earlier call wrote as JSON, if it did.
+
+    Raises:
+        DataError: the file is not what was written.
     """
     if not source.is_file():
         return None
-    found = json.loads(source.read_text())
-    return found["root"] if found["name"] == "local" and Path(found["root"]).is_dir() else None
+    try:
+        found = json.loads(source.read_bytes())
+        return found["root"] if found["name"] == "local" and Path(found["root"]).is_dir() else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DataError(f"{source} does not say where the patches are; remove it, and it is written again") from None
 
 
 def fetch(settings: Camelyon17Settings, *, destination: Path, local_root: Path | None) -> Source:
