@@ -165,7 +165,8 @@ def _family(dataset: object) -> str:
     """A dataset's family, checked or not: by its source's kind; with nothing but a source it can be no other."""
     source = dataset.get("source") if isinstance(dataset, dict) else getattr(dataset, "source", None)
     kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
-    return FAMILIES[kind in registry.MODULES or (isinstance(dataset, dict) and set(dataset) == {"source"})]
+    drawn = isinstance(kind, str) and kind in registry.MODULES
+    return FAMILIES[drawn or (isinstance(dataset, dict) and set(dataset) == {"source"})]
 
 
 Dataset = Annotated[

@@ -1,11 +1,6 @@
 """How input that cannot be used is spoken of: in one line of bounded length, whatever that input holds."""
 
-_LONGEST = 400
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
-    # What reorders or breaks a line without being a control character.
-    code: f"\\u{code:04x}"
-    for code in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000))
-}
+_LONGEST = 1000
 
 
 class Refused(ValueError):
@@ -22,7 +17,9 @@ def one_line(message: object, longest: int = _LONGEST) -> str:
         message: the message, parts of which may be somebody else's.
         longest: most characters.
     """
-    text = " ".join(str(message).split("\n")).translate(_CONTROLS)
+    text = " ".join(str(message).split("\n"))
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     if len(text) > longest:
         half = (longest - 5) // 2
         text = f"{text[:half]} ... {text[-half:]}"

@@ -130,8 +130,12 @@ def _line(path: KeyPath, text: str, files: Sequence[str | Path], title: str) -> 
 
 
 def _dotted(path: KeyPath) -> str:
-    parts = (f"[{part}]" if isinstance(part, int) else f".{one_line(part, 80)}" for part in path)
+    parts = (f"[{shown(part)}]" if isinstance(part, int) else f".{_key(part)}" for part in path)
     return "".join(parts).removeprefix(".") or "top level"
+
+
+def _key(part: object) -> str:
+    return part if isinstance(part, str) and re.fullmatch(r"[\w-]{1,80}|<<", part) else shown(part)
 
 
 def _key_path(raw: object, error: dict) -> KeyPath:
