@@ -28,7 +28,7 @@ def quick_metadata(source: tissue.TissueSettings, data_root: str | None) -> pd.D
         try:
             check_csv(path)
             table = pd.read_csv(path, usecols=columns, dtype="int64")
-        except (ValueError, OSError) as error:
+        except (ValueError, OverflowError, OSError) as error:
             raise DataError(f"{path} is not a table of whole numbers: {error}") from error
     else:
         return None

@@ -134,6 +134,8 @@ def _read(path: Path) -> "pd.DataFrame":
 
 def _read_parquet(path: Path) -> "pd.DataFrame":
     """The columns that are asked for, by Parquet's own dictionaries: one long text can stand in all rows."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
@@ -148,7 +150,16 @@ def _read_parquet(path: Path) -> "pd.DataFrame":
         groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
         if (size := sum(group.total_byte_size for group in groups)) > MAX_TABLE_BYTES:
             raise ImageTableError(f"images {path} unpacks to {size / 2**20:,.0f} MiB, more than a table of images has")
-        return file.read(columns=kept).to_pandas(ignore_metadata=True)
+        table = file.read(columns=kept)
+    for name, column in zip(kept, table.columns, strict=True):
+        for chunk in column.chunks:
+            texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+            long = pa.types.is_string(texts.type) and (pc.max(pc.binary_length(texts)).as_py() or 0) > 4 * MAX_CELL
+            if long:
+                raise ImageTableError(
+                    f"{path}: a cell of column {name!r} is long, expected at most {MAX_CELL} characters"
+                )
+    return table.to_pandas(ignore_metadata=True)
 
 
 def _check_columns(path: Path, there: list[str]) -> None:

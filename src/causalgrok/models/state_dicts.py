@@ -1,9 +1,9 @@
 """Networks that somebody else trained: their state dicts found, read, checked and opened.
 
 torchvision's and timm's ResNet-18, 34 and 50 have the same keys and shapes. A file is safetensors, or a pickle that is
-read with `weights_only`, so that nothing in it can run; neither can claim more numbers than it holds. Everything is checked before a network is built: after
-`convert_checkpoints` its folder holds plain state dicts that load without further questions. Finding files imports no
-torch, so that a study is planned without it.
+read with `weights_only`, so that nothing in it can run; neither may claim more numbers than it holds. Everything is
+checked before a network is built: after `convert_checkpoints` its folder holds plain state dicts that load without
+further questions. Finding files imports no torch, so that a study is planned without it.
 """
 
 import functools
