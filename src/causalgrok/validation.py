@@ -4,6 +4,7 @@ Run as ``python -m causalgrok.validation FILE...`` it checks files as if they we
 Snakemake and without running anything in them.
 """
 
+import functools
 import itertools
 import re
 import sys
@@ -190,8 +191,8 @@ def _explain(error: dict, model: type[BaseModel]) -> str:
 
 def _siblings(location: tuple, model: type[BaseModel]) -> list[str]:
     """The keys that the model at this place has."""
-    schema = model.model_json_schema()
-    node: dict = schema
+    schema = _schema(model)
+    node = schema
     for part in location[:-1]:
         node = _resolve(node, schema)
         if "properties" in node and part in node["properties"]:
@@ -205,6 +206,11 @@ def _siblings(location: tuple, model: type[BaseModel]) -> list[str]:
         elif "discriminator" in node:
             node = {"$ref": node["discriminator"]["mapping"][part]}
     return list(_resolve(node, schema).get("properties", {}))
+
+
+@functools.cache
+def _schema(model: type[BaseModel]) -> dict:
+    return model.model_json_schema()
 
 
 def _resolve(node: dict, schema: dict) -> dict:

@@ -19,6 +19,7 @@ LAUGHS = "\n".join(
 
 REFUSED = {
     "laughs": (LAUGHS, "config: top level: holds more than 100,000 values; mind aliases of aliases"),
+    "template": ("__use_yte__: true\nsave_seconds: ?30 + 30", "config: __use_yte__: would let Snakemake run code"),
     "twice": ("build: [demo]\nbuild: [mnist]", "config: build: stands twice; keep one of them"),
     "traversal": (
         "recipes: {../../x: {weight_decay: 1}}",
