@@ -8,6 +8,9 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+include: "workflow/rules/plain_config.smk"
+
+
 configfile: f"{workflow.basedir}/config.yaml"
 
 

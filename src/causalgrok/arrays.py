@@ -75,7 +75,7 @@ def check_arrays(path: str | Path) -> None:
             header = _header(handle)
             stated = header.pop(_METADATA)["sha256"]
             digest = hashlib.sha256(_plain(header))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise DamagedFile(path, "it has no readable header with a checksum") from None
         while block := handle.read(2**24):
             digest.update(block)

@@ -7,8 +7,9 @@ import pandas as pd
 
 from causalgrok.config import HospitalDataset, PlainDataset
 from causalgrok.data import camelyon17, tissue
+from causalgrok.data.csv_files import check_csv
 from causalgrok.data.subsets import check_pool, choose_rows
-from causalgrok.data.wilds_layout import FOLDER, METADATA, check_local_root, split_names
+from causalgrok.data.wilds_layout import FOLDER, METADATA, DataError, check_local_root, split_names
 
 
 def quick_metadata(source: tissue.TissueSettings, data_root: str | None) -> pd.DataFrame | None:
@@ -23,7 +24,12 @@ def quick_metadata(source: tissue.TissueSettings, data_root: str | None) -> pd.D
     elif data_root:
         check_local_root(data_root)
         columns = ["tumor", "slide", "center", "split"]
-        table = pd.read_csv(Path(data_root, FOLDER, METADATA), usecols=columns)
+        path = Path(data_root, FOLDER, METADATA)
+        try:
+            check_csv(path)
+            table = pd.read_csv(path, usecols=columns, dtype="int64")
+        except (ValueError, OverflowError, OSError) as error:
+            raise DataError(f"{path} is not a table of whole numbers: {error}") from error
     else:
         return None
     return pd.DataFrame(

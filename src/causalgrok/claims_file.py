@@ -1,6 +1,6 @@
 """From workflow/claims.yaml to a checked `Ledger`, or to one clear line for each problem; used at planning."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from causalgrok.analysis.claims.measure_entries import PLACES, Curve, Rows, Valu
 from causalgrok.analysis.claims.test_entries import Count
 from causalgrok.columns import COLUMNS, RUN_TABLES, STUDY_TABLES
 from causalgrok.config import Config, nearest
-from causalgrok.validation import KeyPath, explain, located, with_numbers
+from causalgrok.config_file import KeyPath, PlainLoader
+from causalgrok.validation import explain, located, with_numbers
 
 TITLE = "claims"
 """What a problem's line begins with."""
@@ -54,19 +55,7 @@ def load_claims(path: str | Path) -> Any:
         OSError: it cannot be opened.
         yaml.YAMLError: it is no YAML, or a key stands twice.
     """
-    return with_numbers(yaml.load(Path(path).read_text(), Loader=_Loader))
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """YAML in which a key may stand only once: the second of two claims of one name would replace the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.YAMLError(f"{key.value!r} stands twice, again in line {key.start_mark.line + 1}")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+    return with_numbers(yaml.load(Path(path).read_text(), Loader=PlainLoader))
 
 
 def _problems(ledger: Ledger, config: Config) -> _Problems:

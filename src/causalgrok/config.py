@@ -7,7 +7,7 @@ uses is handed to it, so that a new key here reruns nothing.
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from causalgrok.analysis.settings import (
     ComparisonSettings,
@@ -38,13 +38,13 @@ from causalgrok.data.wine import WineSettings
 from causalgrok.interventions.settings import Measurement
 from causalgrok.models.settings import Inputs, Model, Tokens, Vectors
 from causalgrok.plotting import FIGURES
-from causalgrok.settings import Boolean, Integer, Number, Settings
+from causalgrok.settings import Boolean, Integer, Location, Name, Number, Settings, Text
 from causalgrok.training.recipe import Recipe
 from causalgrok.training.schedule import Schedule
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Hospital = Annotated[Integer, Field(ge=0, le=4)]
 Positive = Annotated[Integer, Field(ge=1)]
+ImageSize = Annotated[Integer, Field(ge=1, le=4096)]
 
 RUN_FOLDER = "{task}/{recipe}/n{n}/seed{seed}"
 """Where a run lies under results/runs/."""
@@ -76,7 +76,7 @@ class HospitalDataset(Settings):
     source: Annotated[TissueSettings | Camelyon17Settings, Field(discriminator="kind")]
     """Where the patches come from: `tissue` generates them, `camelyon17` finds or downloads them."""
 
-    image_size: Positive
+    image_size: ImageSize
     """Pixels a side after packing; at most the source's own size."""
 
     ood_val_hospital: Hospital = 1
@@ -165,7 +165,8 @@ def _family(dataset: object) -> str:
     """A dataset's family, checked or not: by its source's kind; with nothing but a source it can be no other."""
     source = dataset.get("source") if isinstance(dataset, dict) else getattr(dataset, "source", None)
     kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
-    return FAMILIES[kind in registry.MODULES or (isinstance(dataset, dict) and set(dataset) == {"source"})]
+    drawn = isinstance(kind, str) and kind in registry.MODULES
+    return FAMILIES[drawn or (isinstance(dataset, dict) and set(dataset) == {"source"})]
 
 
 Dataset = Annotated[
@@ -211,7 +212,7 @@ class Task(Settings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where runs train; `auto` is the GPU if this machine has one. Small tasks say cpu, so that many run at once."""
 
-    threads: Positive = 1
+    threads: Annotated[Integer, Field(ge=1, le=1024)] = 1
     """CPU threads of a run, never clipped by --cores: another number rounds sums differently."""
 
     measurement: Name = "full"
@@ -249,7 +250,7 @@ class RunSet(Settings):
 class Planted(Settings):
     """The probes' validation on generated features whose hospital effect is known."""
 
-    repeats: Annotated[Integer, Field(ge=20)] = 400
+    repeats: Annotated[Integer, Field(ge=20, le=1_000_000)] = 400
     """Generated feature sets for every case and strength."""
 
     seed: Annotated[Integer, Field(ge=0)] = 0
@@ -259,10 +260,10 @@ class Planted(Settings):
 class Calibration(Settings):
     """The tests' and the detector's validation on generated data without and with an effect."""
 
-    repeats: Annotated[Integer, Field(ge=100)] = 2000
+    repeats: Annotated[Integer, Field(ge=100, le=1_000_000)] = 2000
     """Data sets for every test and case; slow tests get fewer."""
 
-    curves: Annotated[Integer, Field(ge=20)] = 200
+    curves: Annotated[Integer, Field(ge=20, le=1_000_000)] = 200
     """Synthetic runs of every kind for the detector."""
 
     seed: Annotated[Integer, Field(ge=0)] = 0
@@ -272,7 +273,7 @@ class Calibration(Settings):
 class Study(Settings):
     """A set of runs, what is measured on them, and its figures."""
 
-    description: str
+    description: Text
     """What the study asks, in a sentence."""
 
     runs: list[RunSet] = Field([])
@@ -343,19 +344,19 @@ class Config(Settings):
     build: list[Name]
     """Studies that a bare `snakemake` builds."""
 
-    data_root: str | None = None
+    data_root: Location | None = None
     """A folder that already holds camelyon17_v1.0, MNIST/raw or wine_quality; empty: what is needed is downloaded."""
 
-    checkpoints: str | None = None
+    checkpoints: Location | None = None
     """A folder of somebody else's state dicts for the target `inspect`: torchvision's or timm's ResNet-18, 34, 50."""
 
-    images: str | None = None
+    images: Location | None = None
     """A csv or parquet of images for the target `inspect`: path, label, domain, group, and a split if known."""
 
-    held_out: Annotated[list[str | Integer], Field(max_length=2)] | None = None
+    held_out: Annotated[list[Text | Integer], Field(max_length=2)] | None = None
     """The domains that those networks never saw, OOD validation first; empty: the last two of four or more."""
 
-    image_size: Positive | None = None
+    image_size: ImageSize | None = None
     """Pixels a side to which the images of `inspect` are averaged down; empty: as they are."""
 
     measurement: Name = "full"
@@ -406,6 +407,9 @@ def has_hospitals(config: Config, run: Run) -> bool:
     return config.datasets[config.tasks[run.task].dataset].has_hospitals
 
 
+MOST_RUNS = 100_000
+"""Of all studies together."""
+
 RESERVED = {
     *("data", "runs", "wilds", "files", "inspect"),  # folders of results
     *("all", "fetch_camelyon17", "fetch_files", *(f"draw_{kind}" for kind in registry.MODULES)),
@@ -423,6 +427,20 @@ RESERVED = {
 """Names that no study or dataset can have, because a folder or a rule has them."""
 
 
+def runs_problem(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The study with which a config has more runs than can be planned, told without listing them.
+
+    Yields:
+        The key path and what is wrong there.
+    """
+    total = 0
+    for name, study in config.studies.items():
+        total += sum(len(part.n) * len(part.recipes) * len(part.seeds) for part in study.runs)
+        if total > MOST_RUNS:
+            yield ("studies", name, "runs"), f"with these there are {total:,} runs, above {MOST_RUNS:,}; ask for fewer"
+            return
+
+
 def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """What the typed models cannot see: names that do not exist and settings that do not fit each other.
 
@@ -430,6 +448,10 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
         The key path and what is wrong there.
     """
     yield from _names(config)
+    for name, recipe in config.recipes.items():
+        if (lost := recipe.exposure(1)) >= 1:
+            path = ("recipes", name, "weight_decay")
+            yield path, f"{recipe.weight_decay:g} x learning_rate is {lost:g} of the weights a step; take less than all"
     for name, dataset in _with_hospitals(config):
         path = ("datasets", name)
         if dataset.ood_val_hospital == dataset.ood_test_hospital:
@@ -544,5 +566,8 @@ def nearest(name: str, known: object) -> str:
     """A hint for a mistyped name: the nearest known one, or all of them."""
     import difflib
 
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(sorted(known))}"
+    close = difflib.get_close_matches(name[:100], list(known), n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    first = sorted(known)[:12]
+    return f"expected one of {', '.join(first)}{', ...' if len(first) < len(known) else ''}"

@@ -13,6 +13,7 @@ import yaml
 from causalgrok.analysis.claims.entries import Ledger
 from causalgrok.claims_file import load_claims
 from causalgrok.config import Config
+from causalgrok.settings import LARGEST
 
 README = "README.md"
 SCHEMA = "workflow/schemas/config.schema.json"
@@ -147,7 +148,8 @@ def _kind(child: dict) -> str:
     if child.get("type") == "array":
         return f"list of {_kind(child['items'])}" if "items" in child else "list"
     bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    limits = " and ".join(f"{sign} {child[key]:g}" for key, sign in bounds.items() if key in child)
+    narrower = {key: sign for key, sign in bounds.items() if abs(child.get(key, LARGEST)) < LARGEST}
+    limits = " and ".join(f"{sign} {child[key]:g}" for key, sign in narrower.items())
     kind = {"object": "mapping", "string": "text", "boolean": "true or false"}.get(child["type"], child["type"])
     return f"{kind} {limits}".strip()
 

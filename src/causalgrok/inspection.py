@@ -17,7 +17,7 @@ from causalgrok.models.state_dicts import find_checkpoints
 NAME = "inspect"
 """The task, dataset and study that inspected networks stand under."""
 
-_SEED = re.compile(r"(?:^|_)seed_?(\d+)(?=_|$)")
+_SEED = re.compile(r"(?:^|_)seed_?(\d{1,9})(?=_|$)")
 
 
 @dataclass(frozen=True)

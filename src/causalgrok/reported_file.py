@@ -5,6 +5,7 @@ per cent is one of the figure itself.
 """
 
 import csv
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,10 @@ def read_reported(path: str | Path, config: Config) -> dict[str, list[dict]]:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise ValueError(f"{path}: columns {reader.fieldnames}, expected {', '.join(COLUMNS)}")
-        lines = list(enumerate(reader, start=2))
+        try:
+            lines = list(enumerate(reader, start=2))
+        except csv.Error as error:
+            raise ValueError(f"{path}: line {reader.line_num} is no csv: {error}") from None
     found: list[str] = []
     figures: dict[str, list[dict]] = {}
     for number, line in lines:
@@ -52,6 +56,9 @@ def read_reported(path: str | Path, config: Config) -> dict[str, list[dict]]:
 
 
 def _problems(line: dict[str, str], config: Config) -> Iterator[str]:
+    if None in line or None in line.values():
+        yield f"has other than {len(COLUMNS)} cells"
+        return
     if line["quantity"] not in QUANTITIES:
         yield f"quantity {line['quantity']!r} is unknown: {nearest(line['quantity'], QUANTITIES)}"
     study = config.studies.get(line["study"])
@@ -60,8 +67,8 @@ def _problems(line: dict[str, str], config: Config) -> Iterator[str]:
         yield f"task {line['task']!r} is not one that studies.{line['study']} trains"
     for column in ("step", "reported", "tolerance"):
         try:
-            if not _number(line[column]) > 0:
-                yield f"{column} {line[column]!r} is not above 0"
+            if not 0 < _number(line[column]) < math.inf:
+                yield f"{column} {line[column]!r} is not above 0, or not finite"
         except (TypeError, ValueError):
             yield f"{column} {line[column]!r} is no number"
 

@@ -1,6 +1,13 @@
-"""From what Snakemake read to a checked `Config`, or to one clear line for each problem."""
+"""From what Snakemake read to a checked `Config`, or to one clear line for each problem.
 
+Run as ``python -m causalgrok.validation FILE...`` it checks files as if they were given with ``--configfile``, without
+Snakemake and without running anything in them.
+"""
+
+import functools
+import itertools
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,17 +16,23 @@ from pydantic import BaseModel, ValidationError
 
 from causalgrok.availability import check_pool_gives
 from causalgrok.compatibility import misfits
-from causalgrok.config import FAMILIES, Config, Run, nearest, places, problems
+from causalgrok.config import FAMILIES, Config, Run, nearest, places, problems, runs_problem
+from causalgrok.config_file import KeyPath, PlainLoader, compose, file_problems, size_problem
 from causalgrok.data import registry
 from causalgrok.data.wilds_layout import check_local_root
 from causalgrok.factorials import expand, factorial_problems
+from causalgrok.refusals import one_line, shown
+from causalgrok.settings import NAME
 
 _NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
 """At most 15 digits: a longer one is a name, such as a commit's hash."""
 
 _TAG = re.compile(r"'([^']*)'")
 
-KeyPath = tuple[str | int, ...]
+_MOST_LINES = 50
+"""Of a message: a config with more problems has one that causes the others."""
+
+_NAMES = "names are lower-case letters, digits and underscores, a letter first, at most 64"
 
 
 class ConfigError(ValueError):
@@ -36,6 +49,9 @@ def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
     Raises:
         ConfigError: a line for each problem: key path, what is wrong, what is expected, file and line.
     """
+    found = [problem for file in files for problem in file_problems(file)]
+    if found or (problem := size_problem(raw)):
+        raise located(found or [problem], () if found else files)
     raw = with_numbers(raw)
     try:
         config = Config.model_validate(raw)
@@ -44,7 +60,7 @@ def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
     else:
         found = list(factorial_problems(config))
         config = expand(config)
-        found += [*problems(config), *misfits(config), *_data_root_problems(config)]
+        found += [*runs_problem(config)] or [*problems(config), *misfits(config), *_data_root_problems(config)]
         if not found:
             return config
     raise located(found, files)
@@ -84,14 +100,18 @@ def located(
     found: Iterable[tuple[KeyPath, str]], files: Sequence[str | Path] = (), title: str = "config"
 ) -> ConfigError:
     """Problems as one error, a line each, with the file and line where they stand."""
-    return ConfigError("\n".join(_line(path, text, files, title) for path, text in dict(found).items()))
+    by_path = dict(found)
+    lines = [_line(path, text, files, title) for path, text in itertools.islice(by_path.items(), _MOST_LINES)]
+    if len(by_path) > _MOST_LINES:
+        lines.append(f"{title}: top level: {len(by_path) - _MOST_LINES} more problems; mend these first")
+    return ConfigError("\n".join(lines))
 
 
 def _data_root_problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
     if config.data_root is not None and not registry.holds_files(Path(config.data_root)):
         try:
             check_local_root(config.data_root)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             yield ("data_root",), str(error)
 
 
@@ -107,11 +127,16 @@ def with_numbers(raw: object) -> object:
 
 
 def _line(path: KeyPath, text: str, files: Sequence[str | Path], title: str) -> str:
-    return f"{title}: {_dotted(path)}: {text}{_place(path, files)}"
+    return f"{title}: {_dotted(path)}: {one_line(text)}{one_line(_place(path, files))}"
 
 
 def _dotted(path: KeyPath) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") or "top level"
+    parts = (f"[{shown(part)}]" if isinstance(part, int) else f".{_key(part)}" for part in path)
+    return "".join(parts).removeprefix(".") or "top level"
+
+
+def _key(part: object) -> str:
+    return part if isinstance(part, str) and re.fullmatch(r"[\w-]{1,80}|<<", part) else shown(part)
 
 
 def _key_path(raw: object, error: dict) -> KeyPath:
@@ -119,7 +144,9 @@ def _key_path(raw: object, error: dict) -> KeyPath:
     path: list[str | int] = []
     for i, part in enumerate(error["loc"]):
         missing = error["type"] == "missing" and i == len(error["loc"]) - 1
-        if part == "[key]" or part in FAMILIES or (isinstance(raw, dict) and part not in raw and not missing):
+        # Other parts that are not there name the branch of a union.
+        there = part in raw if isinstance(raw, dict) else isinstance(raw, list) and isinstance(part, int)
+        if part == "[key]" or part in FAMILIES or not (there or missing):
             continue
         path.append(part)
         raw = _child(raw, part)
@@ -137,22 +164,23 @@ def _explain(error: dict, model: type[BaseModel]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "missing":
         return "missing"
+    value = shown(error["input"])
     if kind in ("model_type", "dict_type"):
-        return f"{error['input']!r}: should be a mapping of keys to values"
+        return f"{value}: should be a mapping of keys to values"
     if error["loc"][-1] == "[key]":
-        return f"{error['input']!r}: names are lower-case letters, digits and underscores, a letter first"
+        return f"{value}: {_NAMES}"
     if kind == "union_tag_invalid" and error["loc"][-1] == "source":
         known = [*registry.MODULES, *re.findall(r"\w+", context["expected_tags"])]
-        return f"kind {context['tag']!r} is unknown: {nearest(context['tag'], known)}"
+        return f"kind {shown(context['tag'])} is unknown: {nearest(context['tag'], known)}"
     if kind == "extra_forbidden":
         return f"unknown key; {nearest(str(error['loc'][-1]), _siblings(error['loc'], model))}"
     if kind == "union_tag_invalid":
-        return f"{context['tag']!r} is unknown; {nearest(context['tag'], _TAG.findall(context['expected_tags']))}"
+        return f"{shown(context['tag'])} is unknown; {nearest(context['tag'], _TAG.findall(context['expected_tags']))}"
     if kind == "union_tag_not_found":
         return f"has no {context['discriminator'].strip(chr(39))}, which says what kind it is"
-    value = repr(error["input"])
-    if len(value) > 60:
-        value = value[:57] + "..."
+    if kind == "string_pattern_mismatch":
+        asked = _NAMES if context["pattern"] == NAME else "should be text without control characters, and not empty"
+        return f"{value}: {asked if '/' not in context['pattern'] else context['pattern'].strip('^$')}"
     if kind == "literal_error":
         return f"{value} is not allowed; expected {context['expected']}"
     if kind == "value_error":
@@ -163,8 +191,8 @@ def _explain(error: dict, model: type[BaseModel]) -> str:
 
 def _siblings(location: tuple, model: type[BaseModel]) -> list[str]:
     """The keys that the model at this place has."""
-    schema = model.model_json_schema()
-    node: dict = schema
+    schema = _schema(model)
+    node = schema
     for part in location[:-1]:
         node = _resolve(node, schema)
         if "properties" in node and part in node["properties"]:
@@ -178,6 +206,11 @@ def _siblings(location: tuple, model: type[BaseModel]) -> list[str]:
         elif "discriminator" in node:
             node = {"$ref": node["discriminator"]["mapping"][part]}
     return list(_resolve(node, schema).get("properties", {}))
+
+
+@functools.cache
+def _schema(model: type[BaseModel]) -> dict:
+    return model.model_json_schema()
 
 
 def _resolve(node: dict, schema: dict) -> dict:
@@ -195,8 +228,8 @@ def _place(path: KeyPath, files: Sequence[str | Path]) -> str:
     best: tuple[int, str] = (0, "")
     for file in files:
         try:
-            root = yaml.compose(Path(file).read_text())
-        except (OSError, yaml.YAMLError):
+            root = compose(file)
+        except ValueError:
             continue
         for depth, line in _walk(root, path):
             if depth > best[0]:
@@ -216,3 +249,28 @@ def _walk(node: yaml.Node | None, path: KeyPath) -> Iterator[tuple[int, int]]:
             return
         key, node = found
         yield depth, key.start_mark.line + 1
+
+
+def main() -> None:
+    """Check the files that the command line names, merged over config.yaml as Snakemake would."""
+    files = [*reversed(sys.argv[1:]), "config.yaml"]
+    try:
+        if found := [problem for file in files for problem in file_problems(file)]:
+            raise located(found)
+        raw: dict = {}
+        for file in reversed(files):
+            raw = _merged(raw, yaml.load(Path(file).read_bytes(), Loader=PlainLoader))
+        check_config(raw, files)
+    except ConfigError as error:
+        sys.exit(str(error))
+
+
+def _merged(below: object, above: object) -> object:
+    """Mappings merge, key by key; anything else is replaced."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: _merged(below.get(key), value) for key, value in above.items()}
+
+
+if __name__ == "__main__":
+    main()

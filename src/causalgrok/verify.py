@@ -36,10 +36,10 @@ def _check_run(path: Path) -> None:
     """Compare the files that a run was made from with what they were then."""
     try:
         data = dict(json.loads(path.read_bytes())["data"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedFile(path, "it is not the provenance of a run") from error
     for source, digest in data.items():
-        if not Path(source).exists():
+        if not Path(source).is_file():
             raise DamagedFile(path, f"{source}, which the run was made from, is gone")
         if sha256(source) != digest:
             raise DamagedFile(path, f"{source} is not what the run was made from")

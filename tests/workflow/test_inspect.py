@@ -31,7 +31,9 @@ def tissue_images(folder: Path) -> Path:
         tissue = patch_tissue(settings, row.center, number % settings.patches_per_hospital)
         path = folder / f"{number}.png"
         Image.fromarray(render(tissue, slide_stain(settings, row.center, row.slide))).save(path)
-        rows.append({"path": path.name, "label": row.tumor, "domain": f"hospital {row.center}", "group": row.slide})
+        rows.append(
+            {"path": path.name, "label": row.tumor, "domain": f"<i>hospital {row.center}</i>", "group": row.slide}
+        )
     table = folder / "images.parquet"
     pd.DataFrame(rows).to_parquet(table)
     return table
@@ -67,6 +69,7 @@ def test_networks_of_ours_seen_as_a_strangers(project, tmp_path):
     for figure in FIGURES:
         assert (results / f"figures/{figure}.svg").stat().st_size > 1000, figure
     assert (results / "report.html").stat().st_size > 10_000
+    assert "<i>hospital" not in (results / "report.html").read_text()
     verdicts = read_table(results / "tables/verdicts.parquet")
     assert set(verdicts["checkpoint"]) == {"init", "final"}
     assert set(read_table(results / "tables/counterfactual.parquet")["method"]) == {"macenko", "reinhard"}

@@ -39,10 +39,9 @@ try:
     ledger = read_claims(Path(workflow.basedir, "workflow/claims.yaml"), settings)
     published = read_reported(Path(workflow.basedir, "workflow/reported.csv"), settings)
     inspection = plan_inspection(settings)
-except ValueError as error:
+    DATA_ROOT = settings.data_root or remembered_root(Path("results/data/wilds/source.json"))
+except (ValueError, OSError) as error:
     sys.exit(str(error))
-
-DATA_ROOT = settings.data_root or remembered_root(Path("results/data/wilds/source.json"))
 
 inspected_runs = inspection.runs if inspection else []
 inspected_splits = [*inspection.splits, "probe"] if inspection else ["probe"]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from causalgrok.settings import Integer, Number, Settings
+from causalgrok.settings import Integer, Name, Number, Settings
 
 _Share = Annotated[Number, Field(gt=0, lt=1)]
 
@@ -91,7 +91,7 @@ class ComparisonSettings(Settings):
     power: _Share = 0.8
     """Chance of finding it with which the smallest detectable effect and the runs needed are stated."""
 
-    families: dict[str, Annotated[list[Measure], Field(min_length=1)]] = Field(
+    families: dict[Name, Annotated[list[Measure], Field(min_length=1)]] = Field(
         {
             "accuracy": ["peak_accuracy", "final_accuracy", "final_accuracy_ood_val"],
             "decline": ["decline", "decline_auroc", "decline_ood_val"],
@@ -136,7 +136,7 @@ class CriticalSizeSettings(Settings):
     threshold: _Share = 0.9
     """Plateau accuracy from which grokking counts as sustained."""
 
-    bootstraps: Annotated[Integer, Field(ge=100)] = 2000
+    bootstraps: Annotated[Integer, Field(ge=100, le=1_000_000)] = 2000
     """Draws of seeds for the interval of the critical size."""
 
     seed: Annotated[Integer, Field(ge=0)] = 0

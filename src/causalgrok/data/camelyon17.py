@@ -39,6 +39,10 @@ SILENCE = 60.0
 """Seconds without a byte after which the official server counts as down; wilds itself would wait for ever."""
 
 
+MOST_MEMBERS, MOST_BYTES = 1_000_000, 64 * 2**30
+"""Limits of the unpacked archive, twice to six times of what it has; a file never holds more than its header claims."""
+
+
 class Camelyon17Settings(Settings):
     """Camelyon17-WILDS: where to get it."""
 
@@ -87,11 +91,17 @@ def remembered_root(source: Path) -> str | None:
 
     Args:
         source: the `Source` that an earlier call wrote as JSON, if it did.
+
+    Raises:
+        DataError: the file is not what was written.
     """
     if not source.is_file():
         return None
-    found = json.loads(source.read_text())
-    return found["root"] if found["name"] == "local" and Path(found["root"]).is_dir() else None
+    try:
+        found = json.loads(source.read_bytes())
+        return found["root"] if found["name"] == "local" and Path(found["root"]).is_dir() else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DataError(f"{source} does not say where the patches are; remove it, and it is written again") from None
 
 
 def fetch(settings: Camelyon17Settings, *, destination: Path, local_root: Path | None) -> Source:
@@ -208,8 +218,11 @@ def _download_archive(work: Path) -> None:
 
 def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
     """Unpack regular files, and nothing outside the folder: Python before 3.11.4 has no filter that sees to it."""
-    inside = folder.resolve()
+    inside, count, size = folder.resolve(), 0, 0
     for member in tar:
+        count, size = count + 1, size + member.size
+        if count > MOST_MEMBERS or size > MOST_BYTES:
+            raise tarfile.TarError(f"{member.name} is number {count:,} or ends after {size:,} bytes: too much")
         target = inside / member.name
         if not target.resolve().is_relative_to(inside) or not (member.isreg() or member.isdir()):
             raise tarfile.TarError(f"{member.name} is no file or lies outside the destination")

@@ -33,13 +33,13 @@ class GaussiansSettings(Settings):
     classes: Annotated[Integer, Field(ge=2, le=1000)] = 4
     """Number of labels, all equally frequent."""
 
-    features: Annotated[Integer, Field(ge=1)] = 20
+    features: Annotated[Integer, Field(ge=1, le=100_000)] = 20
     """Dimensions."""
 
     distance: Annotated[Number, Field(gt=0)] = 4
     """Length of each class's mean, in standard deviations of its cloud."""
 
-    test_examples: Annotated[Integer, Field(ge=1)] = 2000
+    test_examples: Annotated[Integer, Field(ge=1, le=1_000_000)] = 2000
     """Examples of the test split."""
 
     seed: Annotated[Integer, Field(ge=0)] = 0

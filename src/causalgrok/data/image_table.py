@@ -3,6 +3,10 @@
 The table has a row an image: `path` (relative to the table's folder, or absolute), `label` (0, 1, ...), `domain` (the
 hospital), `group` (the slide or patient: images of one group are not independent) and, if wanted, `split`. Domains and
 groups are names of any kind. What can be checked is checked before an image is decoded.
+
+A path may lead anywhere, like one on the command line: what it names is opened as an image and as nothing else, and
+only pixels leave this module. So whoever packs a stranger's table should look at the paths in it: the pixels of their
+own images may end in the report.
 """
 
 import difflib
@@ -15,11 +19,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from causalgrok.data.csv_files import MAX_BYTES as MAX_TABLE_BYTES
+from causalgrok.data.csv_files import MAX_COLUMNS, check_csv
+from causalgrok.data.images import MAX_SIDE, open_image
 from causalgrok.data.splits import Split
+from causalgrok.refusals import Refused, shown
 
 if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
+
+__all__ = ["MAX_SIDE", "assign", "count_splits", "pack", "read_table"]
 
 COLUMNS = ("path", "label", "domain", "group")
 SPLITS = ("probe", "id_val", "ood_val", "ood_test", "train")
@@ -43,20 +53,20 @@ POOL_IMAGES = 10
 _DRAWS = 200
 """Halvings of a domain's groups that are drawn, to take the most even one."""
 
-MAX_SIDE = 4096
-"""Most pixels a side of an image; more are refused before they are decoded."""
+MAX_ROWS = 5_000_000
+MAX_CELL = 4000
+"""Limits of a table: rows, and characters of a cell."""
 
 MAX_BYTES = 16 * 2**30
 """Most memory that packed images may take."""
 
-_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
-"""Formats that Pillow decodes by itself: it hands others, such as EPS, to outside programs."""
+_CONTROLS = r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 
 _MODES = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr")
 """Pixels of at most 8 bits a channel."""
 
 
-class ImageTableError(ValueError):
+class ImageTableError(Refused):
     """A table or image that cannot be used; the message is one line that names it and says what to do."""
 
 
@@ -81,6 +91,8 @@ def read_table(path: str | Path) -> "pd.DataFrame":
         raise ImageTableError(f"{path} has no rows")
     for column in table.columns:
         _refuse(path, table, column, table[column] == "", "a value in every row")
+        _refuse(path, table, column, table[column].str.len() > MAX_CELL, f"at most {MAX_CELL} characters")
+        _refuse(path, table, column, table[column].str.contains(_CONTROLS), "text without control characters")
     if "split" in table.columns:
         _refuse(path, table, "split", ~table["split"].isin(SPLITS), f"one of {', '.join(SPLITS)}")
     table["label"] = _labels(path, table)
@@ -99,20 +111,55 @@ def _read(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+        what = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
         raise ImageTableError(f"images {path} {what}; give a .csv or .parquet file with the columns {_list(COLUMNS)}")
     kind = path.suffix.lower()
     try:
         if kind == ".parquet":
-            return pd.read_parquet(path)
+            return _read_parquet(path)
         if kind == ".csv":
+            check_csv(path)
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)  # else a row's extra fields are dropped
                 return pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except ImageTableError:
+        raise
+    except UnicodeDecodeError:
+        raise ImageTableError(f"images {path} cannot be read as csv: it is not UTF-8; save it as UTF-8") from None
     except Exception as error:  # pandas and pyarrow raise a dozen unrelated classes
         reason = f"{error}".strip().splitlines()[:1] or [type(error).__name__]
         raise ImageTableError(f"images {path} cannot be read as {kind[1:]}: {reason[0]}") from error
     raise ImageTableError(f"images {path} ends in {kind or 'nothing'!r}, expected .csv or .parquet")
+
+
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    """The columns that are asked for, by Parquet's own dictionaries: one long text can stand in all rows."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        names, rows = file.schema_arrow.names, file.metadata.num_rows
+    _check_columns(path, [name.strip() for name in names])
+    if rows > MAX_ROWS or len(names) > MAX_COLUMNS:
+        raise ImageTableError(
+            f"images {path} has {rows:,} rows and {len(names):,} columns, more than {MAX_ROWS:,} or {MAX_COLUMNS:,}"
+        )
+    kept = [name for name in names if name.strip() in (*COLUMNS, "split")]
+    with pq.ParquetFile(path, read_dictionary=kept) as file:
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        if (size := sum(group.total_byte_size for group in groups)) > MAX_TABLE_BYTES:
+            raise ImageTableError(f"images {path} unpacks to {size / 2**20:,.0f} MiB, more than a table of images has")
+        table = file.read(columns=kept)
+    for name, column in zip(kept, table.columns, strict=True):
+        for chunk in column.chunks:
+            texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+            long = pa.types.is_string(texts.type) and (pc.max(pc.binary_length(texts)).as_py() or 0) > 4 * MAX_CELL
+            if long:
+                raise ImageTableError(
+                    f"{path}: a cell of column {name!r} is long, expected at most {MAX_CELL} characters"
+                )
+    return table.to_pandas(ignore_metadata=True)
 
 
 def _check_columns(path: Path, there: list[str]) -> None:
@@ -135,7 +182,8 @@ def _refuse(path: Path, table: "pd.DataFrame", column: str, bad: "pd.Series", ex
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise ImageTableError(
-            f"{path} row {row + 1} ({table['path'].iloc[row]!r}): {column} is {table[column].iloc[row]!r}, "
+            f"{path} row {row + 1} ({shown(table['path'].iloc[row], 120)}): {column} is "
+            f"{shown(table[column].iloc[row])}, "
             f"expected {expected}"
         )
 
@@ -199,8 +247,7 @@ def _check_files(path: Path, files: "pd.Series") -> None:
     missing = []
     for file in map(Path, files):
         if file.parent not in present:
-            listed = file.parent.iterdir() if file.parent.is_dir() else ()
-            present[file.parent] = {entry.name for entry in listed}
+            present[file.parent] = _regular_files(path, file.parent)
         if file.name not in present[file.parent]:
             missing.append(file)
     if missing:
@@ -208,6 +255,16 @@ def _check_files(path: Path, files: "pd.Series") -> None:
             f"{path}: {len(missing)} of {len(files)} image files are missing, the first is {missing[0]}; paths are "
             "relative to the table's folder"
         )
+
+
+def _regular_files(path: Path, folder: Path) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_file()}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        raise ImageTableError(f"{path}: the folder {folder} cannot be read: {error.strerror}") from None
 
 
 def assign(table: "pd.DataFrame", held_out: Sequence[str] | None = None, *, seed: int = 0) -> "pd.DataFrame":
@@ -373,8 +430,6 @@ def _check_sizes(paths: "pd.Series", size: int | None) -> tuple[int, int]:
         with _opened(path) as image:
             width, height = image.size
         here = f"{width}x{height} pixels"
-        if max(width, height) > MAX_SIDE:
-            raise ImageTableError(f"image {path} is {here}; at most {MAX_SIDE} a side: cut it into patches")
         first = first or (path, (width, height))
         if size is None and (width, height) != first[1]:
             raise ImageTableError(
@@ -408,15 +463,10 @@ def _decode(path: str, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _opened(path: str) -> "Image":
-    """An image whose header alone has been read."""
-    from PIL import Image
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its size is checked next
-            return Image.open(path, formats=_FORMATS)
-    except Exception as error:
-        raise ImageTableError(f"image {path} cannot be read: {error}") from error
+        return open_image(path)
+    except ValueError as error:
+        raise ImageTableError(f"image {path} {error}") from error
 
 
 def _list(names: Iterable[object]) -> str:

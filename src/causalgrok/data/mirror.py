@@ -10,12 +10,14 @@ again, so an interrupted call goes on where it stopped and never needs more disk
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from causalgrok.data.images import open_image
 from causalgrok.data.wilds_layout import FOLDER, METADATA, RELEASE, DataError, patch_name
 from causalgrok.files import sha256, whole, write_bytes
 from causalgrok.settings import Settings
@@ -27,6 +29,13 @@ HELD_OUT = {1: 3, 2: 2}
 TRAINED = {"train": 0, "validation": 1}
 """Code of the WILDS split by the mirror's split, for the other hospitals."""
 
+_SHARD = re.compile(r"([\w-][\w.-]*/)*[\w-][\w.-]*\.parquet")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+"""What a hub may say: both become parts of paths here."""
+
+MOST_ROWS = 1_000_000
+"""Of a shard; the whole dataset has half as many."""
+
 BATCH = 256
 """Rows held in memory at a time."""
 
@@ -34,7 +43,7 @@ BATCH = 256
 class Mirror(Settings):
     """The copy of Camelyon17-WILDS on Hugging Face."""
 
-    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = "wltjr1007/Camelyon17-WILDS"
+    repository: Annotated[str, Field(pattern=r"^\w[\w.-]*/\w[\w.-]*$")] = "wltjr1007/Camelyon17-WILDS"
     """The dataset's repository."""
 
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] = "d784d5344ba6c967f83f9f3d9b2f1e2a4d6eb78f"
@@ -90,6 +99,9 @@ def _list_shards(mirror: Mirror) -> list[tuple[str, str]]:
         raise DataError(f"{mirror.repository}@{mirror.revision} holds no Parquet file")
     if unknown := [path for path, lfs in shards if lfs is None]:
         raise DataError(f"{mirror.repository}@{mirror.revision} gives no sha256 for {unknown[0]}")
+    for path, lfs in shards:
+        if not (_SHARD.fullmatch(path) and _SHA256.fullmatch(str(lfs.sha256))):
+            raise DataError(f"{mirror.repository}@{mirror.revision} lists {path!r}, sha256 {lfs.sha256!r}: no shard's")
     return [(path, lfs.sha256) for path, lfs in shards]
 
 
@@ -130,6 +142,8 @@ def _convert(file: Path, shard: str, folder: Path, size: int) -> Iterator[dict]:
     with pq.ParquetFile(file) as parquet:
         if missing := [column for column in COLUMNS if column not in parquet.schema_arrow.names]:
             raise DataError(f"shard {shard} has no column {', '.join(missing)}")
+        if (count := parquet.metadata.num_rows) > MOST_ROWS:
+            raise DataError(f"shard {shard} claims {count:,} rows, more than the dataset has")
         rows = (row for batch in parquet.iter_batches(BATCH, columns=COLUMNS) for row in batch.to_pylist())
         for i, row in enumerate(rows):
             try:
@@ -162,11 +176,13 @@ def _line(row: dict, part: str) -> dict:
 
 def _rgb_png(content: bytes | None, size: int) -> bytes:
     """The image as an RGB PNG: the same bytes if it is one, else without its alpha channel."""
-    from PIL import Image
-
     if not content or not content.startswith(b"\x89PNG"):
         raise ValueError("there is no PNG image")
-    with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+    try:
+        opened = open_image(io.BytesIO(content), ["PNG"])
+    except ValueError as error:
+        raise ValueError(f"the image {error}") from error
+    with opened as image:
         if image.size != (size, size):  # known before decoding, so a huge one is never unpacked
             raise ValueError(f"the image is {image.width}x{image.height} pixels, expected {size}x{size}")
         image.load()

@@ -93,8 +93,9 @@ def fetch(*, destination: Path, data_root: Path | None) -> dict[str, np.ndarray]
     # What an earlier attempt unpacked would be taken without a look at its checksum.
     shutil.rmtree(destination, ignore_errors=True)
     raw.mkdir(parents=True)
-    for archive in sorted((data_root / FOLDER).glob("*.gz")) if data_root else []:
-        shutil.copyfile(archive, raw / archive.name)
+    for name, _ in MNIST.resources if data_root else []:
+        if (data_root / FOLDER / name).is_file():
+            shutil.copyfile(data_root / FOLDER / name, raw / name)
     arrays = {}
     for split in IMAGES:
         try:

@@ -66,7 +66,7 @@ class SubclassShiftSettings(Settings):
     reduced_per_class: Annotated[Integer, Field(ge=1)] | None = None
     """Subclasses of each class that are reduced; empty: half of them."""
 
-    test_examples: Annotated[Integer, Field(ge=1)] = 10_000
+    test_examples: Annotated[Integer, Field(ge=1, le=1_000_000)] = 10_000
     """Size of the test split: equally many of every subclass."""
 
     seed: Annotated[Integer, Field(ge=0)] = 0

@@ -71,7 +71,7 @@ class TissueSettings(Settings):
     image_size: Annotated[Integer, Field(ge=24, le=256)] = 48
     """Pixels a side; the field of view stays the same, so nuclei grow with it."""
 
-    patches_per_hospital: Annotated[Integer, Field(ge=20)] = 400
+    patches_per_hospital: Annotated[Integer, Field(ge=20, le=100_000)] = 400
     """Patches of each of the five hospitals; more of them leave the first ones as they are."""
 
     stain_distance: Annotated[Number, Field(ge=0, le=4)] = 1.0

@@ -5,13 +5,16 @@ which `wilds` knows the folder. Whoever wrote it (WILDS, the mirror, `tissue`), 
 rules hold everywhere: hospital 1 is the OOD validation hospital and hospital 2 the OOD test hospital.
 """
 
-import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from causalgrok.data.csv_files import check_csv, header_of
+from causalgrok.data.images import open_image
+from causalgrok.refusals import Refused, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +34,7 @@ SAMPLE = 2000
 """Patches that `inspect` decodes; a broken one among the rest is named when it is read."""
 
 
-class DataError(ValueError):
+class DataError(Refused):
     """Data that are missing or broken; the message is one line that names them and says what to do."""
 
 
@@ -85,8 +88,10 @@ def check_local_root(root: str | Path) -> None:
         if (root / METADATA).is_file():
             hint = f": this is the dataset's own folder, give the one it lies in and call it {FOLDER}"
         raise DataError(f"data root {root} holds no Camelyon17-WILDS; {expected}{hint}")
-    with (folder / METADATA).open(newline="", errors="replace") as handle:
-        header = next(csv.reader(handle), [])
+    try:
+        header = header_of(folder / METADATA)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{folder / METADATA} {getattr(error, 'strerror', None) or error}") from error
     if missing := [column for column in COLUMNS if column not in header]:
         raise DataError(f"{folder / METADATA} has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}")
     if not (folder / RELEASE).is_file():
@@ -194,21 +199,28 @@ def inspect(root: str | Path, size: int | None = None) -> Census:
 
 def _decoded(root: str | Path, patches: Iterable[str]) -> Iterator[tuple[Path, "Image"]]:
     """Decode patches one by one, as (file, RGB image)."""
-    from PIL import Image
-
     for patch in patches:
         path = Path(root) / FOLDER / patch
         try:
-            image = Image.open(path).convert("RGB")
-        except Exception as error:  # Pillow raises half a dozen unrelated classes on a broken file
-            raise DataError(f"patch {path} cannot be read: {error}") from error
+            with open_image(path, ["PNG"]) as opened:
+                image = _rgb(opened)
+        except ValueError as error:
+            raise DataError(f"patch {path} {error}") from error
         yield path, image
+
+
+def _rgb(opened: "Image") -> "Image":
+    try:
+        return opened.convert("RGB")
+    except Exception as error:  # Pillow raises half a dozen unrelated classes on a broken file
+        raise ValueError(f"cannot be read: {error}") from error
 
 
 def _check_table(path: Path) -> None:
     import pandas as pd
 
     try:
+        check_csv(path)
         # As text, so that a message shows what stands in the file.
         table = pd.read_csv(path, index_col=0, dtype=str, keep_default_na=False)
     except ValueError as error:
@@ -219,10 +231,12 @@ def _check_table(path: Path) -> None:
     def refuse(column: str, bad: "pd.Series", expected: str) -> None:
         if bad.any():
             line = int(np.flatnonzero(bad)[0])
-            raise DataError(f"{path} line {line + 2}: {column} is {table[column].iloc[line]!r}, expected {expected}")
+            value = shown(table[column].iloc[line])
+            raise DataError(f"{path} line {line + 2}: {column} is {value}, expected {expected}")
 
+    refuse("patient", ~table["patient"].str.fullmatch(r"[\w-]{1,64}"), "letters and digits, which a path is made of")
     for column in COLUMNS[1:]:
-        refuse(column, ~table[column].str.fullmatch(r"-?\d+"), "a whole number")
+        refuse(column, ~table[column].str.fullmatch(r"-?\d{1,15}"), "a whole number")
     numbers = table[list(COLUMNS[1:])].astype(int)
     trained = numbers.center.isin(TRAIN_HOSPITALS)
     refuse("tumor", ~numbers.tumor.isin([0, 1]), "0 (normal) or 1 (tumour)")

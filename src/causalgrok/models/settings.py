@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from causalgrok.settings import Boolean, Integer, Settings
 
 _Positive = Annotated[Integer, Field(ge=1)]
+_Width = Annotated[Integer, Field(ge=1, le=65_536)]
 
 
 class Tokens(Settings):
@@ -91,16 +92,16 @@ class Transformer(Network):
 
     reads: ClassVar[tuple[str, ...]] = ("tokens", "vectors")
 
-    layers: _Positive = 1
+    layers: Annotated[Integer, Field(ge=1, le=256)] = 1
     """Blocks of attention and MLP: 1 in Nanda et al. (2023), 2 in Power et al. (2022)."""
 
-    width: _Positive = 128
+    width: _Width = 128
     """Dimensions of the residual stream."""
 
-    heads: _Positive = 4
+    heads: _Width = 4
     """Attention heads, each of width / heads dimensions."""
 
-    hidden: _Positive = 512
+    hidden: _Width = 512
     """Units of each block's MLP, ReLU."""
 
     layer_norm: Boolean = False
@@ -126,10 +127,10 @@ class EmbeddingMLP(Network):
 
     reads: ClassVar[tuple[str, ...]] = ("tokens",)
 
-    embedding: _Positive = 128
+    embedding: _Width = 128
     """Dimensions of a token's embedding, shared by all positions."""
 
-    hidden: _Positive = 128
+    hidden: _Width = 128
     """Units of the hidden layer, ReLU."""
 
     @property
@@ -146,7 +147,7 @@ class MLP(Network):
 
     reads: ClassVar[tuple[str, ...]] = ("vectors",)
 
-    hidden: Annotated[list[_Positive], Field(min_length=1)] = Field([200, 200])
+    hidden: Annotated[list[_Width], Field(min_length=1, max_length=64)] = Field([200, 200])
     """Units of each hidden layer."""
 
     activation: Literal["relu", "sigmoid"] = "relu"
@@ -168,16 +169,16 @@ class TwinCNN(Network):
     name: Literal["twin_cnn"]
     """Which network."""
 
-    channels: _Positive = 16
+    channels: _Width = 16
     """Channels of the convolution, ReLU."""
 
     grid: Annotated[Integer, Field(ge=1, le=32)] = 6
     """Cells a side of the grid to which each half is pooled."""
 
-    code: _Positive = 128
+    code: _Width = 128
     """Dimensions of a half's code."""
 
-    hidden: _Positive = 256
+    hidden: _Width = 256
     """Units of the hidden layer on both codes, ReLU."""
 
     @property

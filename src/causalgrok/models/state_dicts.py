@@ -1,21 +1,23 @@
 """Networks that somebody else trained: their state dicts found, read, checked and opened.
 
 torchvision's and timm's ResNet-18, 34 and 50 have the same keys and shapes. A file is safetensors, or a pickle that is
-read with `weights_only`, so that nothing in it can run. Everything is checked before a network is built: after
-`convert_checkpoints` its folder holds plain state dicts that load without further questions. Finding files imports no
-torch, so that a study is planned without it.
+read with `weights_only`, so that nothing in it can run; neither may claim more numbers than it holds. Everything is
+checked before a network is built: after `convert_checkpoints` its folder holds plain state dicts that load without
+further questions. Finding files imports no torch, so that a study is planned without it.
 """
 
 import functools
 import re
 import shutil
 import warnings
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from causalgrok.models.settings import OpenedResNet
+from causalgrok.refusals import Refused, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,9 +28,10 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 """How the name of a checkpoint may end."""
 
 _NUMBER = re.compile(
-    r"(?:^|(?<=[-_=. ]))(?<!\d\.)(?P<word>[a-z]*)(?P<gap>[-_=. ]?)(?P<number>\d+)(?=$|[-_=. ])(?!\.\d)", re.IGNORECASE
+    r"(?:^|(?<=[-_=. ]))(?<!\d\.)(?P<word>[a-z]*)(?P<gap>[-_=. ]?)(?P<number>\d{1,9})(?=$|[-_=. ])(?!\.\d)",
+    re.IGNORECASE,
 )
-"""A whole number between separators and the word before it; `f37072fd` and `0.01` have none."""
+"""A whole number between separators and the word before it; `f37072fd`, `0.01` and 14-digit dates have none."""
 
 _EPOCHS = re.compile(r".*epochs?|ep", re.IGNORECASE)
 _STEPS = re.compile(r"e|steps?|it|iter|iteration|ckpt|checkpoint", re.IGNORECASE)
@@ -51,7 +54,7 @@ _EXPECTED = "expected a torchvision or timm ResNet-18, 34 or 50"
 _ADVICE = "save the weights alone, torch.save(model.state_dict(), path) or safetensors"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(Refused):
     """A checkpoint that cannot be used; the message is one line that names it and says what to do."""
 
 
@@ -88,6 +91,8 @@ def find_checkpoints(folder: str | Path) -> list[FoundCheckpoint]:
         relative = path.relative_to(folder)
         if path.suffix.lower() not in SUFFIXES or path.is_dir() or any(p.startswith(".") for p in relative.parts):
             continue
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f"{path} is no regular file; take it out of the folder of checkpoints")
         network, epoch = _parse(relative)
         if (other := files.setdefault(network, {}).setdefault(epoch, path)) != path:
             raise CheckpointError(f"{other} and {path} are the same network at epoch {epoch}; keep one of them")
@@ -174,7 +179,10 @@ def _load(path: Path) -> object:
             return load_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an error or nothing: what torch warns of is refused here
+            _check_archive(path)
             return torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a damaged file can raise anything
@@ -184,6 +192,16 @@ def _load(path: Path) -> object:
             ) from None
         reason = f"{type(error).__name__}: {error}".splitlines()[0].split(". ")[0]
         raise CheckpointError(f"{path} is cut off or no checkpoint ({reason}); copy it again, or {_ADVICE}") from None
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse a zip file that unpacks to more than it holds: torch writes its files side by side and as they are."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        claimed = sum(member.file_size for member in archive.infolist())
+    if claimed > (size := path.stat().st_size):
+        raise CheckpointError(f"{path} has {size:,} bytes and claims to hold {claimed:,}, which torch never writes")
 
 
 def _without_prefix(state: "dict[str, Tensor]") -> "dict[str, Tensor]":
@@ -198,14 +216,23 @@ def _without_prefix(state: "dict[str, Tensor]") -> "dict[str, Tensor]":
 def _checked(path: str | Path, key: str, value: "Tensor") -> "Tensor":
     import torch
 
+    if value.layout != torch.strided or value.is_nested or value.device.type != "cpu":
+        kind = "nested" if value.is_nested else f"{value.layout} on {value.device}"
+        raise CheckpointError(f"{path}: {shown(key)} is no plain tensor but {kind}; {_ADVICE}")
+    # A view can repeat one number without end, and a copy of it would fill the memory.
+    if value.numel() * value.element_size() > (held := value.untyped_storage().nbytes()):
+        shape = tuple(value.shape)
+        raise CheckpointError(f"{path}: {shown(key)} claims the shape {shape}, and the file holds {held} bytes of it")
     if key.endswith("num_batches_tracked"):
         return value.clone()
     if not value.is_floating_point():
-        raise CheckpointError(f"{path}: {key!r} holds {value.dtype} numbers, expected floating-point weights")
+        raise CheckpointError(f"{path}: {shown(key)} holds {value.dtype} numbers, expected floating-point weights")
     # A copy of its own: safetensors writes no two tensors that share their memory.
     value = value.detach().to(torch.float32, copy=True).contiguous()
     if not torch.isfinite(value).all():
-        raise CheckpointError(f"{path}: {key!r} holds NaN or infinite values: the network has diverged; take it out")
+        raise CheckpointError(
+            f"{path}: {shown(key)} holds NaN or infinite values: the network has diverged; take it out"
+        )
     return value
 
 
@@ -241,7 +268,7 @@ def architecture_of(state: "dict[str, Tensor]") -> OpenedResNet:
     if unexpected := [key for key in state if key not in expected]:
         shape = tuple(state[unexpected[0]].shape)
         raise CheckpointError(
-            f"{unexpected[0]!r} of shape {shape} is one of {len(unexpected)} unexpected keys; "
+            f"{shown(unexpected[0])} of shape {shape} is one of {len(unexpected)} unexpected keys; "
             f"taken for a {taken}; {_EXPECTED}"
         )
     return taken
@@ -346,5 +373,5 @@ def convert_checkpoints(
 
 def _some(keys: Iterable[object]) -> str:
     """The first three of some keys."""
-    keys = [repr(key) for key in keys]
+    keys = [shown(key) for key in keys]
     return (", ".join(keys[:3]) or "none") + (", ..." if len(keys) > 3 else "")

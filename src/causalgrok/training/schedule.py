@@ -8,6 +8,9 @@ from causalgrok.settings import Integer, Settings
 
 _Positive = Annotated[Integer, Field(ge=1)]
 
+MOST_EVALUATIONS, MOST_CHECKPOINTS = 100_000, 10_000
+"""Of a run: above, planning a study and reading its tables would take longer than many a training."""
+
 
 class Schedule(Settings):
     """Length of a training and its evaluations: dense at first (0, 1, 2, 4, ...), then equally spaced."""
@@ -29,6 +32,9 @@ class Schedule(Settings):
             raise ValueError(
                 f"checkpoint_every {self.checkpoint_every} is not a multiple of evaluate_every {self.evaluate_every}"
             )
+        for key, most in (("evaluate_every", MOST_EVALUATIONS), ("checkpoint_every", MOST_CHECKPOINTS)):
+            if (times := self.epochs // getattr(self, key)) > most:
+                raise ValueError(f"{key} {getattr(self, key)} of {self.epochs} epochs is {times} times, above {most}")
         return self
 
     def evaluations(self) -> list[int]:

@@ -38,5 +38,5 @@ class Training(Settings):
     """Where it trains, as configured: what `auto` came to stands in run.json, so that a plan made on a machine without
     a GPU does not retrain what was trained on one."""
 
-    threads: Annotated[Integer, Field(ge=1)] = 1
+    threads: Annotated[Integer, Field(ge=1, le=1024)] = 1
     """torch's threads on the CPU; part of the run because sums are rounded differently with another number."""

@@ -166,7 +166,7 @@ def test_refuses_a_row_and_names_it(write, column, value, said):
         ("label", None, "row 3 ('images/Ulm_0_2.png'): label is '', expected a value in every row"),
         ("label", 0.5, "label is '0.5'"),
         ("domain", None, "domain is ''"),
-        ("path", "a\0b", "1 of 160 image files are missing"),
+        ("path", "a\0b", "path is 'a\\x00b', expected text without control characters"),
     ],
 )
 def test_refuses_a_row_of_a_parquet_table(write, column, value, said):

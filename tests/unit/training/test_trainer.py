@@ -130,7 +130,7 @@ def test_a_kill_while_finishing_never_leaves_a_state_without_its_checkpoints(tmp
 
 
 def test_a_diverged_network_is_right_about_nothing(tmp_path):
-    diverging = settings(recipe=Recipe(weight_decay=0, learning_rate=1e30, batch_size=20))
+    diverging = settings(recipe=Recipe(weight_decay=0, learning_rate=1e9, init_scale=1e9, batch_size=20))
     (metrics, _), resume = run(tmp_path, diverging)
     last = metrics[-1]
     assert last["epoch"] == 6 and math.isnan(last["accuracy"]) and math.isnan(last["auroc"])
