@@ -233,7 +233,10 @@ def task_threads(wildcards):
 
 
 def gpu_of_task(wildcards):
+    """How many GPUs a job asks for. On a cluster `auto` asks for one: this machine only submits, and may have none."""
     device = "auto" if wildcards.task == INSPECT else settings.tasks[wildcards.task].device
+    if device == "auto" and workflow.non_local_exec:
+        return 1
     return int(resolve_device(device) == "cuda")
 
 
