@@ -48,6 +48,12 @@ def test_a_stale_lock_goes_and_a_living_one_stays(tmp_path):
     assert not locks.exists(), "its owner is dead"
 
 
+def test_a_job_leaves_a_lock_to_the_pipeline(tmp_path):
+    locks = lock(tmp_path)
+    release_stale_lock(tmp_path, heal=False)
+    assert locks.exists()
+
+
 def test_one_process_trains_a_run(tmp_path):
     with only_one(tmp_path), pytest.raises(OSError, match="another process works here"), only_one(tmp_path):
         pass

@@ -180,7 +180,9 @@ class Cluster:
     def kill_node(self, node: str) -> None:
         """End a node at once with all that runs on it, as a power cut would."""
         self._kill(node)
-        for pid in self._processes_on(node):
+        jobs = self._processes_on(node)
+        managers = {parent for pid in jobs if (parent := _parent(pid)) in self.processes()}
+        for pid in [*managers, *jobs]:
             _signal(pid, signal.SIGKILL)
 
     def stop(self) -> None:
@@ -294,6 +296,12 @@ def _environments() -> Iterator[tuple[int, list[str]]]:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             yield int(folder.name), (folder / "environ").read_bytes().decode(errors="replace").split("\0")
+
+
+def _parent(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -46,7 +46,7 @@ DATA_ROOT = settings.data_root or remembered_root(Path("results/data/wilds/sourc
 inspected_runs = inspection.runs if inspection else []
 inspected_splits = [*inspection.splits, "probe"] if inspection else ["probe"]
 
-release_stale_lock()
+release_stale_lock(heal=workflow.is_main_process)
 pass_library_on(Path(workflow.basedir, "src"))
 
 
