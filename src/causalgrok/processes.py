@@ -14,27 +14,21 @@ _PR_SET_PDEATHSIG = 1
 _held: list = []
 
 
-def release_stale_lock(folder: Path = Path(".snakemake"), *, heal: bool = True) -> None:
+def release_stale_lock(folder: Path = Path(".snakemake")) -> None:
     """Remove Snakemake's lock if no living Snakemake holds it, and hold a sign of life for as long as we live.
 
     A Snakemake that was killed leaves its lock, and the next one would refuse to start. The sign of life is an advisory
     file lock, which the kernel drops with its process: exclusive while nobody else lives, shared from then on. Where
     the file system has no such locks, Snakemake's lock stays and `snakemake --unlock` is needed, as ever.
-
-    Args:
-        folder: where Snakemake keeps its lock.
-        heal: whether to remove a stale lock. A job must not: its node's file locks may not reach the machine that the
-            pipeline runs on, and it would take a living pipeline for a dead one.
     """
     try:
         folder.mkdir(exist_ok=True)
         handle = (folder / "alive").open("w")
     except OSError:
         return
-    if heal:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder / "locks", ignore_errors=True)
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder / "locks", ignore_errors=True)
     with contextlib.suppress(OSError):
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     _held.append(handle)

@@ -299,6 +299,23 @@ def test_an_interrupted_pipeline_cancels_its_jobs_and_goes_on_when_started_again
 
 
 @pytest.mark.reliability
+def test_a_killed_pipeline_leaves_its_job_which_is_not_made_twice_at_once(submit):
+    killed = submit(f"{RUN}/run.json")
+    killed.wait_for_state()
+    killed.process.kill()
+    killed.process.wait()
+    refused = submit(f"{RUN}/run.json")
+    printed = refused.wait()
+    assert refused.process.returncode == 1
+    assert "Directory cannot be locked" in printed
+    wait_until(lambda: states(killed.cluster) == ["COMPLETED"], "the end of the job", seconds=900)
+    again = submit(f"{RUN}/run.json")
+    printed = again.wait()
+    assert again.process.returncode == 0, printed
+    check_numbers(again)
+
+
+@pytest.mark.reliability
 def test_a_cluster_that_knows_only_gres_gets_gres(submit):
     resources = ("--set-resources", "train:gpu=0", "train:gres='gpu:1'")
     pipeline = submit("results/runs/slurm/grokking/n24/seed0/run.json", *resources)

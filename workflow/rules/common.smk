@@ -30,6 +30,7 @@ from causalgrok.plotting import FIGURES
 from causalgrok.processes import pass_library_on, release_stale_lock
 from causalgrok.provenance import code_hash
 from causalgrok.reported_file import read_reported
+from causalgrok.sign_of_life import show_life
 from causalgrok.training.settings import Training
 from causalgrok.validation import ConfigError, check_config, check_subset
 
@@ -46,7 +47,7 @@ DATA_ROOT = settings.data_root or remembered_root(Path("results/data/wilds/sourc
 inspected_runs = inspection.runs if inspection else []
 inspected_splits = [*inspection.splits, "probe"] if inspection else ["probe"]
 
-release_stale_lock(heal=workflow.is_main_process)
+release_stale_lock() if workflow.is_main_process else show_life()
 pass_library_on(Path(workflow.basedir, "src"))
 
 
@@ -73,9 +74,14 @@ def run_of(wildcards):
 
 
 @functools.cache
-def code(script, *modules):
+def hash_of(script, *modules):
     """The hash of the code that a script reaches; a change of behaviour reruns what depends on it."""
     return code_hash(Path(workflow.basedir, "workflow/scripts", f"{script}.py"), *modules)
+
+
+def code(script, *modules):
+    """That hash, found when a job asks: a job on a cluster reads this file anew, and asks for its own alone."""
+    return lambda wildcards: hash_of(script, *modules)
 
 
 def source_of_dataset(wildcards):
@@ -223,7 +229,7 @@ def network_code(script):
 
     def of_run(wildcards):
         model = "resnet18" if wildcards.task == INSPECT else settings.tasks[wildcards.task].model.name
-        return code(script, MODULES[model])
+        return hash_of(script, MODULES[model])
 
     return of_run
 

@@ -104,7 +104,7 @@ rule fetch_files:
     resources:
         data_root=settings.data_root or "",  # no param: the same files from elsewhere rerun nothing
     params:
-        code=lambda wildcards: code("fetch_files", registry.FILES[wildcards.files]),
+        code=lambda wildcards: hash_of("fetch_files", registry.FILES[wildcards.files]),
     script:
         "../scripts/fetch_files.py"
 
