@@ -33,7 +33,7 @@ SlurmdUser={user}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket,cred_expire=5
 CredType=cred/munge
-CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+{binding}
 MpiDefault=none
 ProctrackType=proctrack/pgid
 TaskPlugin=task/none
@@ -130,6 +130,7 @@ class Cluster:
                 folder=folder,
                 host=socket.gethostname().partition(".")[0],
                 user=_user(),
+                binding=_binding(),
                 **dict(zip(("controller_port", "n1_port", "n2_port"), ports, strict=True)),
             )
         )
@@ -282,6 +283,14 @@ def running_cluster() -> Iterator[Cluster]:
 
 def _user() -> str:
     return subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _binding() -> str:
+    """Listen on the loopback interface alone; Slurm can where the machine's own name stands for it."""
+    with contextlib.suppress(OSError):
+        if socket.gethostbyname(socket.gethostname()).startswith("127."):
+            return "CommunicationParameters=NoInAddrAny,NoCtldInAddrAny"
+    return ""
 
 
 def _free_ports(count: int) -> list[int]:

@@ -312,6 +312,8 @@ def test_a_killed_pipeline_leaves_its_job_which_is_not_made_twice_at_once(submit
     again = submit(f"{RUN}/run.json")
     printed = again.wait()
     assert again.process.returncode == 0, printed
+    assert "Nothing to be done" in printed
+    assert states(again.cluster) == ["COMPLETED"], "one job in all"
     check_numbers(again)
 
 
