@@ -37,7 +37,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=1800,
         )
 
     def planned(self, *arguments: str, overlay: Path | None = TINY) -> dict[str, int]:

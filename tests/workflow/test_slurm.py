@@ -293,7 +293,7 @@ def test_an_interrupted_pipeline_cancels_its_jobs_and_goes_on_when_started_again
     pipeline.wait_for_state()
     pipeline.process.send_signal(signal.SIGINT)
     pipeline.wait()
-    assert states(pipeline.cluster) == ["CANCELLED"]
+    wait_until(lambda: states(pipeline.cluster) == ["CANCELLED"], "the end of the job")
     again = submit(f"{RUN}/run.json")
     check_continued(again, again.wait())
 
