@@ -60,7 +60,7 @@ ReturnToService=2
 SlurmdTimeout=15
 SlurmctldTimeout=10
 KillWait=2
-MinJobAge=300
+MinJobAge=86400
 InactiveLimit=0
 Waittime=0
 GresTypes=gpu
@@ -159,7 +159,7 @@ class Cluster:
             *("munged", "--foreground", "--force", f"--socket={self.folder}/munge.socket", "--num-threads=2"),
             *(f"--{name}-file={path}" for name, path in munge.items()),
         )
-        wait_until(Path(self.folder, "munge.socket").exists, "munged's socket")
+        self._wait_until(Path(self.folder, "munge.socket").exists, "munged's socket")
         self.start_controller(fresh=True)
         for node in ("n1", "n2"):
             self.start_node(node)
@@ -167,12 +167,12 @@ class Cluster:
     def start_controller(self, *, fresh: bool = False) -> None:
         """Start the controller, with the jobs it had unless fresh, and wait until it answers."""
         self._daemon("slurmctld", "slurmctld", "-D", *(["-c"] if fresh else []))
-        wait_until(lambda: self._run("scontrol", "ping").returncode == 0, f"the controller\n{self.logs()}")
+        self._wait_until(lambda: self._run("scontrol", "ping").returncode == 0, "the controller")
 
     def start_node(self, node: str) -> None:
         """Start a node and wait until it takes jobs."""
         self._daemon(node, "slurmd", "-D", "-N", node)
-        wait_until(lambda: self.node_state(node) in ("idle", "mixed", "allocated"), f"node {node}\n{self.logs()}")
+        self._wait_until(lambda: self.node_state(node) in ("idle", "mixed", "allocated"), f"node {node}")
 
     def kill_controller(self) -> None:
         """End the controller at once, as a power cut would."""
@@ -181,7 +181,7 @@ class Cluster:
     def kill_node(self, node: str) -> None:
         """End a node at once with all that runs on it, as a power cut would."""
         self._kill(node)
-        jobs = self._processes_on(node)
+        jobs = self._processes_with(f"SLURMD_NODENAME={node}")
         managers = {parent for pid in jobs if (parent := _parent(pid)) in self.processes()}
         for pid in [*managers, *jobs]:
             _signal(pid, signal.SIGKILL)
@@ -229,22 +229,22 @@ class Cluster:
 
     def processes(self) -> list[int]:
         """All processes that belong to the cluster: daemons, step managers, jobs."""
-        mark = f"SLURM_CONF={self.folder}/slurm.conf"
-        return [pid for pid, environment in _environments() if mark in environment]
+        return self._processes_with()
 
     def processes_of(self, job: dict[str, str]) -> list[int]:
         """The processes of a job."""
-        mark, own = f"SLURM_CONF={self.folder}/slurm.conf", f"SLURM_JOB_ID={job['JobId']}"
-        return [pid for pid, environment in _environments() if mark in environment and own in environment]
+        return self._processes_with(f"SLURM_JOB_ID={job['JobId']}")
 
-    def logs(self) -> str:
-        """The end of every daemon's log."""
-        parts = [f"== {path.name}\n{path.read_text()[-2000:]}" for path in sorted(self.folder.glob("*.log"))]
-        return "\n".join(parts)
+    def _processes_with(self, *marks: str) -> list[int]:
+        wanted = {f"SLURM_CONF={self.folder}/slurm.conf", *marks}
+        return [pid for pid, environment in _environments() if wanted <= environment]
 
-    def _processes_on(self, node: str) -> list[int]:
-        mark, here = f"SLURM_CONF={self.folder}/slurm.conf", f"SLURMD_NODENAME={node}"
-        return [pid for pid, environment in _environments() if mark in environment and here in environment]
+    def _wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        try:
+            wait_until(condition, what)
+        except TimeoutError as error:
+            logs = (f"== {path.name}\n{path.read_text()[-2000:]}" for path in sorted(self.folder.glob("*.log")))
+            raise TimeoutError("\n".join([str(error), *logs])) from None
 
     def _daemon(self, name: str, *command: str) -> None:
         log = (self.folder / f"{name}.out").open("a")
@@ -301,10 +301,10 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _environments() -> Iterator[tuple[int, list[str]]]:
+def _environments() -> Iterator[tuple[int, set[str]]]:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            yield int(folder.name), (folder / "environ").read_bytes().decode(errors="replace").split("\0")
+            yield int(folder.name), set((folder / "environ").read_bytes().decode(errors="replace").split("\0"))
 
 
 def _parent(pid: int) -> int:
