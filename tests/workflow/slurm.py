@@ -64,8 +64,8 @@ MinJobAge=86400
 InactiveLimit=0
 Waittime=0
 GresTypes=gpu
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1_port} CPUs=8 RealMemory=64000
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={n2_port} CPUs=8 RealMemory=64000 Gres=gpu:2
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1_port} CPUs=8 RealMemory=1000000
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={n2_port} CPUs=8 RealMemory=1000000 Gres=gpu:2
 PartitionName=main Nodes=n1,n2 Default=YES PriorityTier=1 MaxTime=INFINITE DefaultTime=10 DefMemPerCPU=100 State=UP
 PartitionName=urgent Nodes=n1,n2 PriorityTier=10 MaxTime=INFINITE DefaultTime=10 DefMemPerCPU=100 State=UP
 """
@@ -220,8 +220,8 @@ class Cluster:
         return [job for _, job in jobs if re.fullmatch(f"rule_{rule}(_wildcards_.*)?", job.get("Comment", ""))]
 
     def cancel(self, job: dict[str, str]) -> None:
-        """Cancel a job, as a user or an administrator would."""
-        self._run("scancel", job["JobId"], check=True)
+        """Cancel a job, as a user or an administrator would; nothing happens to one that has ended."""
+        self._run("scancel", job["JobId"])
 
     def submit(self, *arguments: str) -> int:
         """Submit a job beside the pipeline's and return its id."""
