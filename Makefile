@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test verify bench lint lock schema
+.PHONY: help demo test test-reliability verify bench lint lock schema
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +11,7 @@ INSTALLED := .venv/installed
 SMK := Snakefile workflow/rules/*.smk
 
 help: ## show these commands
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python {sys.version.split()[0]} is too old: 3.11 or newer is needed; name one with make PYTHON=...")'
@@ -28,6 +28,9 @@ demo: $(INSTALLED) ## the whole pipeline on generated tissue: tables, figures, r
 
 test: $(INSTALLED) ## unit tests and the whole DAG at tiny size
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+test-reliability: $(INSTALLED) ## every fault of docs/reliability.md, on a real Slurm where one is installed
+	$(BIN)/python -m pytest -m 'slurm or reliability' --numprocesses 2 --dist loadgroup
 
 verify: $(INSTALLED) ## check every file of results/ against its checksum
 	$(BIN)/python -m causalgrok.verify results

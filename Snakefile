@@ -21,6 +21,9 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/studies.smk"
 
 
+container: settings.container
+
+
 rule all:
     """The studies that the config's key `build` names."""
     input:

@@ -365,6 +365,9 @@ class Config(Settings):
     save_seconds: Positive = 60
     """Time between saves of the state that a killed training resumes from; another value reruns nothing."""
 
+    container: str | None = None
+    """An image made of the Dockerfile, such as causalgrok.sif, that jobs run in with `--sdm apptainer`."""
+
     datasets: dict[Name, Dataset]
     """Dataset name -> its source and how it is cut."""
 

@@ -14,7 +14,8 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from causalgrok.processes import release_stale_lock
-release_stale_lock(Path(sys.argv[1]))
+from causalgrok.sign_of_life import show_life
+{"pipeline": release_stale_lock, "job": show_life}[sys.argv[2]](Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)
 """
@@ -25,8 +26,8 @@ def lock(folder):
     return folder / "locks"
 
 
-def holder(folder) -> subprocess.Popen:
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+def holder(folder, kind="pipeline") -> subprocess.Popen:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder), kind], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
     return process
 
@@ -47,6 +48,16 @@ def test_a_stale_lock_goes_and_a_living_one_stays(tmp_path):
     dead.wait()
     release_stale_lock(second)
     assert not locks.exists(), "its owner is dead"
+
+
+def test_a_lock_stays_as_long_as_a_job_of_its_dead_pipeline_runs(tmp_path):
+    locks = lock(tmp_path)
+    job = holder(tmp_path, "job")
+    assert locks.exists(), "a job removes none itself"
+    release_stale_lock(tmp_path)
+    assert locks.exists(), "the job lives"
+    job.kill()
+    job.wait()
 
 
 def test_one_process_trains_a_run(tmp_path):

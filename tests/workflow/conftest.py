@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=1800,
         )
 
     def planned(self, *arguments: str, overlay: Path | None = TINY) -> dict[str, int]:
@@ -49,7 +50,7 @@ class Project:
         return counts
 
 
-def copy_project(folder: Path) -> Project:
+def _copy(folder: Path) -> Project:
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, folder / name)
     for name in ("src", "workflow", "profiles", "envs"):
@@ -58,21 +59,21 @@ def copy_project(folder: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def copied():
-    """A function that copies the project into a folder."""
-    return copy_project
+def copy_project() -> Callable[[Path], Project]:
+    """Makes a fresh copy in a folder."""
+    return _copy
 
 
 @pytest.fixture
 def project(tmp_path) -> Project:
     """A fresh copy, nothing built."""
-    return copy_project(tmp_path)
+    return _copy(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
     """A copy in which the study `tiny` has been built with two cores."""
-    project = copy_project(tmp_path_factory.mktemp("finished"))
+    project = _copy(tmp_path_factory.mktemp("finished"))
     done = project.snakemake("tiny", "--cores", "2")
     assert done.returncode == 0, done.stdout
     return project
@@ -81,7 +82,7 @@ def finished(tmp_path_factory) -> Project:
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory) -> Project:
     """A copy in which the study `plain` of tasks without hospitals has been built with two cores."""
-    project = copy_project(tmp_path_factory.mktemp("plain"))
+    project = _copy(tmp_path_factory.mktemp("plain"))
     done = project.snakemake("plain", "--cores", "2", overlay=TINY.with_name("plain.yaml"))
     assert done.returncode == 0, done.stdout
     return project

@@ -96,19 +96,19 @@ def clear(victim: Victim, made: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(copied, tmp_path_factory):
+def trained(copy_project, tmp_path_factory):
     """A training that was left alone, and the seconds it took."""
-    return left_alone(copied, tmp_path_factory, TRAINING)
+    return left_alone(copy_project, tmp_path_factory, TRAINING)
 
 
 @pytest.fixture(scope="module")
-def measured(copied, tmp_path_factory):
+def measured(copy_project, tmp_path_factory):
     """The same with features and interventions of a run that was trained before."""
-    return left_alone(copied, tmp_path_factory, MEASURING)
+    return left_alone(copy_project, tmp_path_factory, MEASURING)
 
 
-def left_alone(copied, factory, targets: tuple[str, ...]) -> tuple[Victim, float]:
-    whole = Victim(copied(factory.mktemp("project")), factory.mktemp("left_alone"), targets)
+def left_alone(copy_project, factory, targets: tuple[str, ...]) -> tuple[Victim, float]:
+    whole = Victim(copy_project(factory.mktemp("project")), factory.mktemp("left_alone"), targets)
     seconds = whole.build()
     if targets == MEASURING:
         clear(whole, Path(MEASURED))

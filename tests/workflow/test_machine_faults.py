@@ -29,9 +29,9 @@ def snakemake(project, folder: Path, *arguments: str, before: tuple[str, ...] = 
 
 
 @pytest.fixture(scope="module")
-def left_alone(copied, tmp_path_factory):
+def left_alone(copy_project, tmp_path_factory):
     """The project, and a folder in which a training was left alone."""
-    project, folder = copied(tmp_path_factory.mktemp("project")), tmp_path_factory.mktemp("left_alone")
+    project, folder = copy_project(tmp_path_factory.mktemp("project")), tmp_path_factory.mktemp("left_alone")
     done = snakemake(project, folder, f"{RUN}/run.json")
     assert done.returncode == 0, done.stdout
     return project, folder

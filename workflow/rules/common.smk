@@ -31,6 +31,7 @@ from causalgrok.plotting import FIGURES
 from causalgrok.processes import pass_library_on, release_stale_lock
 from causalgrok.provenance import code_hash
 from causalgrok.reported_file import read_reported
+from causalgrok.sign_of_life import show_life
 from causalgrok.training.settings import Training
 from causalgrok.validation import ConfigError, check_config, check_subset
 
@@ -52,7 +53,10 @@ for folder in [".snakemake"] if workflow.dryrun else [".snakemake", "results", "
             f"{Path(folder).absolute()} cannot be written; make it writable, or work elsewhere with --directory FOLDER"
         )
 
-release_stale_lock()
+if workflow.is_main_process:
+    release_stale_lock()
+else:
+    show_life()
 pass_library_on(Path(workflow.basedir, "src"))
 
 
@@ -79,9 +83,14 @@ def run_of(wildcards):
 
 
 @functools.cache
-def code(script, *modules):
+def hash_of(script, *modules):
     """The hash of the code that a script reaches; a change of behaviour reruns what depends on it."""
     return code_hash(Path(workflow.basedir, "workflow/scripts", f"{script}.py"), *modules)
+
+
+def code(script, *modules):
+    """That hash, found when a job asks: a job on a cluster reads this file anew, and asks for its own alone."""
+    return lambda wildcards: hash_of(script, *modules)
 
 
 def source_of_dataset(wildcards):
@@ -229,7 +238,7 @@ def network_code(script):
 
     def of_run(wildcards):
         model = "resnet18" if wildcards.task == INSPECT else settings.tasks[wildcards.task].model.name
-        return code(script, MODULES[model])
+        return hash_of(script, MODULES[model])
 
     return of_run
 
@@ -239,7 +248,10 @@ def task_threads(wildcards):
 
 
 def gpu_of_task(wildcards):
+    """How many GPUs a job asks for. On a cluster `auto` asks for one: this machine only submits, and may have none."""
     device = "auto" if wildcards.task == INSPECT else settings.tasks[wildcards.task].device
+    if device == "auto" and workflow.non_local_exec:
+        return 1
     return int(resolve_device(device) == "cuda")
 
 

@@ -1,4 +1,7 @@
-"""From hospitals' patches to packed splits and training subsets."""
+"""From hospitals' patches to packed splits and training subsets.
+
+Downloads are local rules: the nodes of a cluster often cannot reach the network.
+"""
 
 
 rule fetch_camelyon17:
@@ -9,6 +12,7 @@ rule fetch_camelyon17:
         "<logs>/fetch_camelyon17.log",
     benchmark:
         "<benchmarks>/fetch_camelyon17.jsonl"
+    localrule: True
     conda:
         "../../envs/data.yaml"
     params:
@@ -94,12 +98,13 @@ rule fetch_files:
         "<benchmarks>/fetch_files/{files}.jsonl"
     wildcard_constraints:
         files="|".join(registry.FILES),
+    localrule: True
     conda:
         "../../envs/data.yaml"
     resources:
         data_root=settings.data_root or "",  # no param: the same files from elsewhere rerun nothing
     params:
-        code=lambda wildcards: code("fetch_files", registry.FILES[wildcards.files]),
+        code=lambda wildcards: hash_of("fetch_files", registry.FILES[wildcards.files]),
     script:
         "../scripts/fetch_files.py"
 
