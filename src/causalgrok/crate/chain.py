@@ -80,8 +80,9 @@ def _data(crate: Crate, jobs: list[Action]) -> Iterator[str]:
 def _environments(crate: Crate, jobs: Iterable[Action]) -> Iterator[str]:
     if "requirements.lock" in crate.files:
         yield f"  {_sha(crate, 'requirements.lock')}  requirements.lock"
-    for name in sorted({name for job in jobs for name in job.environment}):
-        value = crate.entities.get(name, {})
-        text = " ".join("".join(values(value, "value")).split())
+    found = {name: crate.entities.get(name, {}) for job in jobs for name in job.environment}
+    for name, value in sorted(found.items(), key=lambda item: (str(item[1].get("name")), item[0])):
+        lines = "".join(values(value, "value")).splitlines()
+        text = " ".join(line.strip("- ") for line in lines if not line.startswith("#"))
         text = text if len(text) < _WIDTH else f"{text[: _WIDTH - 3]}..."
         yield f"  {name.rpartition('/')[2]:{_DIGITS}}  {value.get('name')}: {text}"

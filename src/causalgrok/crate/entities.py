@@ -21,6 +21,7 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/provenance/0.5": "Provenance Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
+BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 LICENCE = "https://spdx.org/licenses/MIT"
 
 # Not mimetypes: what that knows differs from machine to machine.
@@ -99,6 +100,13 @@ def version_of(root: Path) -> str:
 def references(entities: Iterable[Entity]) -> Sequence[Entity]:
     """Entities in the order of their identifiers, each once."""
     return sorted({entity.id: entity for entity in entities}.values(), key=lambda entity: entity.id)
+
+
+def compact(crate: ROCrate) -> None:
+    """Write lists of one value as that value, as the specification asks."""
+    for properties in (entity.properties() for entity in crate.get_entities()):
+        lists = {key: value for key, value in properties.items() if isinstance(value, list)}
+        properties.update({key: value[0] for key, value in lists.items() if len(value) == 1})
 
 
 def _private(path: Path, root: Path) -> bool:

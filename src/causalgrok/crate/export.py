@@ -19,8 +19,11 @@ from causalgrok.crate.archive import opened, write_archive
 from causalgrok.crate.checks import problems
 from causalgrok.crate.code import Sources
 from causalgrok.crate.entities import (
+    BIOSCHEMAS,
+    add,
     add_file,
     add_value,
+    compact,
     content,
     name_file,
     references,
@@ -35,7 +38,7 @@ from causalgrok.files import whole
 
 _DESCRIPTION = (
     "The tables, figures and pages of a study, and every job that led to them. Packed splits, features, checkpoints "
-    "and counterfactuals (*.safetensors), and files that were there before, are named with sha256 and size and left out."
+    "and counterfactuals (*.safetensors), and files that were there before, are named with sha256 and size, not inside."
 )
 _LEFT_OUT = "left out for its size; the job whose result it is makes it again"
 _BEFORE = "was there before the study, and is no part of the crate"
@@ -69,6 +72,7 @@ def export_study(
         for path in sorted({path for job in jobs for path in (*job.inputs, *job.outputs)}):
             _add_result(crate, path)
         add_run(crate, jobs, targets, codes)
+        compact(crate)
         write_archive(_contents(crate), temporary)
         _check(temporary, study)
         size = temporary.stat().st_size / 2**20
@@ -80,6 +84,7 @@ def _add_sources(crate: ROCrate, root: Path, scripts: set[str]) -> None:
     workflow = crate.add_workflow(root / "Snakefile", "Snakefile", main=True, lang="snakemake")
     kinds = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
     workflow.properties().update({"@type": kinds, "version": version_of(root), **content(root / "Snakefile")})
+    workflow["conformsTo"] = add(crate, BIOSCHEMAS, "CreativeWork", name="Bioschemas ComputationalWorkflow")
     tools = []
     for path in workflow_files(root):
         if path in {f"workflow/scripts/{script}" for script in scripts}:
@@ -119,6 +124,11 @@ def _add_result(crate: ROCrate, path: str) -> None:
 
 def _contents(crate: ROCrate) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Every file by its name, the metadata last."""
+    for entity in crate.get_entities():
+        single = {
+            key: value[0] for key, value in entity.properties().items() if isinstance(value, list) and len(value) == 1
+        }
+        entity.properties().update(single)
     for entity in [*sorted(crate.data_entities, key=lambda entity: entity.id), crate.metadata]:
         yield path_of(entity.id), (chunk for _, chunk in entity.stream())
 

@@ -117,7 +117,11 @@ def read_crate(folder: Path) -> Crate:
         entities = {entity["@id"]: entity for entity in graph}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{METADATA} is not the metadata of a crate ({error})") from None
-    if len(entities) != len(graph) or not all(isinstance(name, str) for name in entities):
+    if (
+        not isinstance(graph, list)
+        or len(entities) != len(graph)
+        or not all(isinstance(name, str) for name in entities)
+    ):
         raise ValueError(f"{METADATA} describes something twice, or without a name")
     return Crate(folder, entities)
 
