@@ -47,6 +47,7 @@ ENVIRONMENTS = {
         *("statsmodels", "torchstain"),
     ),
     "statistics": ("lifelines", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy", "statsmodels"),
+    "crate": ("rocrate",),
     "report": ("numpy", "pandas", "pydantic", "pyyaml", "safetensors", "scipy", "snakemake"),
 }
 """Conda environment -> the packages that its rules' scripts import; the report's job plans the pipeline again."""

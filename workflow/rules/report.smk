@@ -1,4 +1,4 @@
-"""The report: a page of claims, and Snakemake's own report, made once."""
+"""What a study is read in: a page of claims, Snakemake's own report, and the bundle that others check."""
 
 
 rule present_claims:
@@ -47,3 +47,24 @@ rule report:
         code=code("report"),
     script:
         "../scripts/report.py"
+
+
+rule export_study:
+    """Can others check it? Bundles a study with all that led to it as an RO-Crate; no target asks for it by itself."""
+    input:
+        results_of_study,
+    output:
+        "<results>/{study}/crate.zip",
+    log:
+        "<logs>/export_study/{study}.log",
+    benchmark:
+        "<benchmarks>/export_study/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/crate.yaml"
+    params:
+        root=os.path.relpath(workflow.basedir),
+        config=report_config,
+        code=code("export_study"),
+    script:
+        "../scripts/export_study.py"

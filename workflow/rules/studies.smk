@@ -185,6 +185,10 @@ def study_targets(study):
     return [*study_tables(study), *provenance, *study_figures(study), f"<results>/{study}/report.html"]
 
 
+def results_of_study(wildcards):
+    return study_targets(wildcards.study)
+
+
 def inspect_targets(wildcards):
     if not inspection:
         sys.exit("inspect: nothing to inspect; give --config checkpoints=FOLDER images=TABLE")
