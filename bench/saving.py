@@ -38,11 +38,10 @@ def main() -> None:
     saves = (with_saves - without) / options.epochs
     low, middle, high = np.percentile(saves, [0, 50, 100])
     print(f"without saves  {np.median(without):6.2f} s")
+    print(f"with {options.epochs:2}        {np.median(with_saves):6.2f} s")
+    print(f"a save         {middle:6.2f} s  (from {low:.2f} to {high:.2f})")
     print(
-        f"with {options.epochs:2}        {np.median(with_saves):6.2f} s, a save {middle:.2f} s (from {low:.2f} to {high:.2f})"
-    )
-    print(
-        f"every {INTERVAL} s     {middle / INTERVAL:6.2%} of the time (from {low / INTERVAL:.2%} to {high / INTERVAL:.2%})"
+        f"every {INTERVAL} s     {middle / INTERVAL:6.2%} of the time  (from {low / INTERVAL:.2%} to {high / INTERVAL:.2%})"
     )
 
 
