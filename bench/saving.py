@@ -40,9 +40,8 @@ def main() -> None:
     print(f"without saves  {np.median(without):6.2f} s")
     print(f"with {options.epochs:2}        {np.median(with_saves):6.2f} s")
     print(f"a save         {middle:6.2f} s  (from {low:.2f} to {high:.2f})")
-    print(
-        f"every {INTERVAL} s     {middle / INTERVAL:6.2%} of the time  (from {low / INTERVAL:.2%} to {high / INTERVAL:.2%})"
-    )
+    low, middle, high = (value / INTERVAL for value in (low, middle, high))
+    print(f"every {INTERVAL} s     {middle:6.2%} of the time  (from {low:.2%} to {high:.2%})")
 
 
 def _seconds(epochs: int, save: bool) -> float:
