@@ -58,7 +58,7 @@ def _seconds(epochs: int, save: bool) -> float:
         seed=0,
         device="cpu",
     )
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
         resume = ResumeState(Path(folder), {"save": save})
         trainer = Trainer(
             images, {}, settings, resume=resume, save_seconds=-1 if save else np.inf, report=lambda line: None
