@@ -42,8 +42,8 @@ ENVIRONMENTS = {
     ),
     "erasing": ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "scipy"),
     "analysis": (
-        *("matplotlib", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "seaborn"),
-        *("statsmodels", "torchstain"),
+        *("matplotlib", "numpy", "pandas", "pillow", "plotly", "pyarrow", "pydantic", "safetensors", "scipy"),
+        *("seaborn", "statsmodels", "torchstain"),
     ),
     "statistics": ("lifelines", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy", "statsmodels"),
     "report": ("numpy", "pandas", "pydantic", "pyyaml", "safetensors", "scipy", "snakemake"),

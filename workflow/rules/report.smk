@@ -1,4 +1,4 @@
-"""The report: a page of claims, and Snakemake's own report, made once."""
+"""The report: a page of claims, the explorer, and Snakemake's own report, made once."""
 
 
 rule present_claims:
@@ -24,6 +24,28 @@ rule present_claims:
         code=code("present_claims"),
     script:
         "../scripts/present_claims.py"
+
+
+rule draw_explorer:
+    """What lies behind a verdict? One page to walk through a study's runs, epoch by epoch."""
+    input:
+        tables=tables_of_explorer,
+        splits=splits_of_gallery,
+    output:
+        "<results>/{study}/explorer.html",
+    log:
+        "<logs>/draw_explorer/{study}.log",
+    benchmark:
+        "<benchmarks>/draw_explorer/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        about=about_study,
+        assets=[sha256(path) for path in ASSETS],
+        code=code("draw_explorer"),
+    script:
+        "../scripts/draw_explorer.py"
 
 
 rule report:
