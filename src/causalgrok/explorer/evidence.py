@@ -33,7 +33,7 @@ _DRAWN_FROM = {"angle_late": "angle_per_step", "angle_early": "angle_per_step", 
 _SOURCE = re.compile(r"\b([a-z_]+)\.([A-Za-z_]+)(?: where (.*?))?(?= at |, of runs |$| being | - | / )")
 _CONDITION = re.compile(r"(\w+) == '([^']*)'")
 _PLACE = re.compile(r" at (first|last|init|memorised|selected|final|epoch \d+)\b")
-_RUN = re.compile(r"^results/runs/(\S+): (.*)$", flags=re.MULTILINE)
+_RUN = re.compile(r"^results/runs/(.+): ([^:]*)$", flags=re.MULTILINE)
 
 
 def evidence(row: Mapping[str, object], *, panels: Collection[str], runs: Collection[str]) -> dict[str, str]:
@@ -60,15 +60,12 @@ def evidence(row: Mapping[str, object], *, panels: Collection[str], runs: Collec
         f"({_link(run, rows, _options(rows, source, str(row['tables'])) | {'view': 'table'}, 'rows')})</li>"
         for run, value in traced
     ]
-    first, *others = [run for run, _ in traced]
-    # A claim about two recipes is looked at side by side: the first run of another recipe, with the same seed.
-    beside = [
-        run for run in others if run.split("/")[1] != first.split("/")[1] and run.split("/")[3] == first.split("/")[3]
-    ]
+    first, *others = (run for run, _ in traced)
+    beside = [run for run in others if _paired(first, run)]
+    if beside:
+        options = options | {"with": beside[0]}
     return {
-        "look": _link(
-            first, shown[0], options | ({"with": beside[0]} if beside else {}), f"{shown[0].title} \N{RIGHTWARDS ARROW}"
-        ),
+        "look": _link(first, shown[0], options, f"{shown[0].title} \N{RIGHTWARDS ARROW}"),
         "traced": f"<ul class=traced>{''.join(items)}</ul>",
     }
 
@@ -83,6 +80,13 @@ def _options(panel: Panel, source: re.Match[str], words: str) -> dict[str, str]:
         if measure in panel.measures:
             options["y"] = measure
     return options | {name: value for name, value in conditions.items() if name in panel.choices}
+
+
+def _paired(run: str, other: str) -> bool:
+    """Whether two runs differ in the recipe alone: a claim about two recipes is looked at side by side."""
+    (task, rest), (other_task, other_rest) = (folder.split("/", 1) for folder in (run, other))
+    (recipe, *pair), (other_recipe, *other_pair) = (part.rsplit("/", 2) for part in (rest, other_rest))
+    return (task, pair) == (other_task, other_pair) and recipe != other_recipe
 
 
 def _link(run: str, panel: Panel, options: Mapping[str, str], text: str) -> str:

@@ -123,21 +123,19 @@
 
   // Plotly's traces and layouts
 
-  const place = (epoch) => (state.axis === "log" ? epoch + 1 : epoch);
+  const ZERO = 0.4; // where a logarithmic axis has epoch 0
+  const place = (epoch) => (state.axis === "log" ? epoch || ZERO : epoch);
 
   function epochAxis(last) {
-    const axis = { title: { text: "epoch", standoff: 6 }, gridcolor: FAINT, zeroline: false };
-    if (state.axis !== "log") return { ...axis, range: [-0.02 * last, 1.02 * last] };
+    const title = { title: { text: "epoch", standoff: 6 }, unifiedhovertitle: { text: "epoch %{x:.0f}" } };
+    const axis = { ...title, gridcolor: FAINT, zeroline: false };
+    if (state.axis !== "log") return { ...axis, range: [-0.02 * (last || 1), 1.02 * (last || 1)] };
     const decades = [0, 1];
     while (decades.at(-1) * 10 <= last) decades.push(decades.at(-1) * 10);
-    const end = Math.log10(last + 1);
-    return {
-      ...axis,
-      type: "log",
-      range: [-0.02 * end, 1.02 * end],
-      tickvals: decades.map((epoch) => epoch + 1),
-      ticktext: decades.map((epoch) => epoch.toLocaleString("en")),
-    };
+    const [start, end] = [Math.log10(ZERO), Math.log10(last || 1)];
+    const room = 0.02 * (end - start);
+    const ticks = { tickvals: decades.map(place), ticktext: decades.map((epoch) => epoch.toLocaleString("en")) };
+    return { ...axis, type: "log", range: [start - room, end + room], ...ticks };
   }
 
   /** Fixed over epochs and runs, so that what moves is the measure. */
@@ -166,7 +164,7 @@
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: INK },
       margin: { l: 58, r: 12, t: 10, b: 42 },
       height: 300,
-      hovermode: "x unified",
+      hovermode: "x unified", hoverdistance: -1,
       hoverlabel: { namelength: -1 },
       legend: { orientation: "h", x: 0, y: 1, yref: "container", yanchor: "top", font: { size: 11 }, itemwidth: 30 },
       paper_bgcolor: "white",
@@ -211,7 +209,7 @@
       y: own.map((i) => rows[measure][i]),
       name,
       type: "scatter",
-      customdata: own.map((i) => rows.epoch[i]),
+      customdata: spec.kind === "course" ? own.map((i) => rows.epoch[i]) : undefined,
       mode: spec.kind === "course" && own.length > 12 ? "lines" : spec.joined ? "lines+markers" : "markers",
       line: { color: look.colour, width: look.width, dash: look.dash },
       marker: {
@@ -281,35 +279,17 @@
     }));
   }
 
-  function cursor() {
-    const at = place(state.epoch);
-    return {
-      type: "line",
-      x0: at,
-      x1: at,
-      yref: "paper",
-      y0: 0,
-      y1: 1,
-      line: { color: INK, width: 1.5 },
-      name: "cursor",
-    };
-  }
+  const vertical = (at, line, more) => ({ type: "line", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, line, ...more });
+  const cursor = () => vertical(place(state.epoch), { color: INK, width: 1.5 }, { name: "cursor" });
 
   /** Thin lines at the named checkpoints, with their names where `written`. */
   function checkpointMarks(run, written) {
     const byEpoch = Map.groupBy(Object.entries(run.checkpoints), ([, epoch]) => epoch);
     const marks = [...byEpoch].sort(([a], [b]) => a - b);
     return {
-      shapes: marks.map(([epoch]) => ({
-        type: "line",
-        x0: place(epoch),
-        x1: place(epoch),
-        yref: "paper",
-        y0: 0,
-        y1: 1,
-        layer: "below",
-        line: { color: "#8a8a8a", width: 1, dash: "2px,2px" },
-      })),
+      shapes: marks.map(([epoch]) =>
+        vertical(place(epoch), { color: "#8a8a8a", width: 1, dash: "2px,2px" }, { layer: "below" }),
+      ),
       annotations: written
         ? marks.map(([epoch, names], i) => ({
             x: state.axis === "log" ? Math.log10(place(epoch)) : epoch,
@@ -332,7 +312,7 @@
     const { indices } = drawn(spec, rows);
     const marks = checkpointMarks(run, spec.name === "training");
     const layout = baseLayout({
-      xaxis: { ...epochAxis(epochs.at(-1)), unifiedhovertitle: { text: "epoch %{customdata}" } },
+      xaxis: epochAxis(epochs.at(-1)),
       yaxis: measureAxis(spec, measure),
       shapes: [...marks.shapes, cursor()],
       annotations: marks.annotations,
@@ -340,22 +320,18 @@
     return { traces: lineTraces(spec, measure, rows, indices, run), layout };
   }
 
-  function responseFigure(spec, rows, run) {
+  function responseFigure(spec, rows, run, width) {
     const measure = measureOf(spec);
     const { indices } = drawn(spec, rows);
     const xaxis = { title: { text: spec.x_label, standoff: 6 }, gridcolor: FAINT, zeroline: false };
     if (!spec.numeric) {
       const names = categories(spec);
-      Object.assign(xaxis, {
-        type: "category",
-        categoryorder: "array",
-        categoryarray: names,
-        range: [-0.5, names.length - 0.5],
-        tickvals: names,
-        ticktext: names.map((name) => plain(named(spec.x, name)).replaceAll(" ", names.length > 9 ? " " : "<br>")),
-        tickfont: { size: 11 },
-      });
-      if (names.length > 9) Object.assign(xaxis, { tickangle: 90, automargin: true, title: { text: "" } });
+      const upright = width < 64 * names.length + 70 && names.some((name) => name.length > 6);
+      const shownAs = (name) => plain(named(spec.x, name)).replaceAll(" ", upright ? " " : "<br>");
+      const ticks = { tickvals: names, ticktext: names.map(shownAs), tickfont: { size: 11 } };
+      const order = { categoryorder: "array", categoryarray: names, range: [-0.5, names.length - 0.5] };
+      Object.assign(xaxis, { type: "category", ...order, ...ticks });
+      if (upright) Object.assign(xaxis, { tickangle: 90, automargin: true, title: { text: "" } });
     }
     const layout = baseLayout({ xaxis, yaxis: measureAxis(spec, measure) });
     return {
@@ -378,18 +354,7 @@
       hovermode: "closest",
       xaxis: { type: "category", title: { text: "epoch (kept checkpoints)", standoff: 6 } },
       yaxis: { type: "category", automargin: true },
-      shapes: [
-        {
-          type: "rect",
-          x0: at - 0.5,
-          x1: at + 0.5,
-          yref: "paper",
-          y0: 0,
-          y1: 1,
-          line: { color: "#d55e00", width: 2.5 },
-          name: "cursor",
-        },
-      ],
+      shapes: [{ ...vertical(at, { color: "#d55e00", width: 2.5 }), type: "rect", x0: at - 0.5, x1: at + 0.5 }],
     });
     return {
       traces: [
@@ -475,18 +440,34 @@
     return curve;
   }
 
+  const widthOf = (node) => {
+    const printed = document.body.classList.contains("printing");
+    return printed ? PAPER * (node.closest(".overview") ? 2 : 1) : node.clientWidth;
+  };
+
+  /** Height that a legend takes beyond one row, so that what is drawn has the same height everywhere. */
+  function legendHeight(traces, width) {
+    const lengths = traces.filter(({ showlegend }) => showlegend !== false).map(({ name }) => name.length);
+    const columns = Math.max(1, Math.floor((width - 70) / (6.1 * Math.max(...lengths, 1) + 48)));
+    return 24 * (Math.ceil(lengths.length / columns) - 1);
+  }
+
   function plot(node, { traces, layout }) {
-    const width = document.body.classList.contains("printing")
-      ? PAPER * (node.closest(".overview") ? 2 : 1)
-      : node.clientWidth;
-    Plotly.react(node, traces, { ...layout, width }, { displayModeBar: false });
-    if (node.dataset.listens) return;
-    node.dataset.listens = "yes";
-    node.on("plotly_click", ({ points: [point] }) => {
-      const data = point.customdata ?? point.data.customdata?.[0]?.[point.pointNumber?.[1]];
-      if (Array.isArray(data)) choose(data[1], data[0]);
-      else if (point.data.type === "heatmap") moveTo(Number(point.x));
-      else if (point.xaxis.title.text === "epoch") moveTo(data);
+    const width = widthOf(node);
+    const printed = document.body.classList.contains("printing");
+    const height =
+      (printed ? 0.8 : 1) * layout.height +
+      (traces[0]?.type === "heatmap" ? 0 : Math.max(0, legendHeight(traces, width)));
+    const drawn = JSON.stringify([traces, { ...layout, shapes: null }, width, height]);
+    // Where the cursor alone has moved, moving it is ten times faster than drawing all.
+    if (node.drawnAs === drawn) return Plotly.relayout(node, { shapes: layout.shapes ?? [] });
+    node.drawnAs = drawn;
+    Plotly.react(node, traces, { ...layout, width, height }, { displayModeBar: false });
+    if (node.listens) return;
+    node.listens = true;
+    node.on("plotly_click", ({ points: [{ customdata }] }) => {
+      if (Array.isArray(customdata)) choose(customdata[1], customdata[0]);
+      else if (customdata !== undefined) moveTo(customdata);
     });
   }
 
@@ -521,7 +502,7 @@
         for (const { target, isIntersecting } of entries) {
           const panel = panels.get(target.dataset.panel);
           panel.visible = isIntersecting;
-          if (isIntersecting && panel.stale) draw(panel);
+          if (isIntersecting && "stale" in target.dataset) draw(panel);
         }
       },
       { rootMargin: "400px" },
@@ -554,7 +535,7 @@
       controls,
       body,
     );
-    panels.set(spec.name, { spec, node, controls, body, visible: false, stale: true });
+    panels.set(spec.name, { spec, node, controls, body, visible: false });
     return node;
   }
 
@@ -606,7 +587,7 @@
 
   function draw(panel) {
     const { spec, body } = panel;
-    panel.stale = false;
+    delete panel.node.dataset.stale;
     drawControls(panel);
     if (spec.kind === "overview") return plot(figureOf(body, "overview").plot, overviewFigure());
     for (const node of [...body.children]) if (!shown.some(({ who }) => node.dataset.who === who)) node.remove();
@@ -648,7 +629,7 @@
     if (rows && asTable) table.append((spec.kind === "facts" ? facts : rowsTable)(rows, kept.indices));
     if (node.hidden) return;
     node.setAttribute("aria-label", `${spec.title}, ${runName(run)}. The button Table shows the numbers.`);
-    plot(node, FIGURES[spec.kind](spec, rows, run));
+    plot(node, FIGURES[spec.kind](spec, rows, run, widthOf(node)));
   }
 
   function swatch(run) {
@@ -859,7 +840,7 @@
 
   function redraw() {
     for (const panel of panels.values()) {
-      panel.stale = true;
+      panel.node.dataset.stale = "";
       if (panel.visible) draw(panel);
     }
   }
@@ -928,9 +909,10 @@
   async function land() {
     const hash = location.hash.slice(1);
     if (!hash.includes("=")) {
-      const target = hash && document.getElementById(hash);
+      await show();
+      const target = document.getElementById(hash);
       if (target?.tagName === "DETAILS") target.open = true;
-      return hash ? null : show();
+      return target?.scrollIntoView();
     }
     const { run, with: beside, epoch, axis, panel, ...options } = Object.fromEntries(new URLSearchParams(hash));
     const index = (folder) => study.runs.findIndex((other) => other.folder === folder);
@@ -969,9 +951,7 @@
   });
   addEventListener("beforeprint", () => printing(true));
   addEventListener("afterprint", () => printing(false));
-  show()
-    .then(() => (location.hash.includes("=") ? land() : null))
-    .then(() => {
-      document.body.dataset.ready = "yes";
-    });
+  land().then(() => {
+    document.body.dataset.ready = "yes";
+  });
 })();
