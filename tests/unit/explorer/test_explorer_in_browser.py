@@ -119,23 +119,28 @@ def test_the_keyboard_moves_every_panel_to_an_epoch(visit, file, study):
     assert at(view) == 16
 
 
-@pytest.mark.parametrize("panel", ["training", "probing"])
-def test_a_click_on_a_curve_picks_its_epoch(visit, file, panel):
-    view = visit(file, f"{HASH}&epoch=last&panel={panel}")
-    drawn(view, panel)
-    box = view.locator(f"#panel-{panel} .plot .nsewdrag").bounding_box()
-    where = (box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"])
-    view.mouse.move(*where)
-    view.mouse.move(where[0] + 2, where[1])
+def test_a_click_on_a_curve_picks_its_epoch(visit, file):
+    view = visit(file, f"{HASH}&epoch=last")
+    for panel, across in (("training", 0.4), ("probing", 0.3)):
+        look_at(view, panel)
+        before = at(view)
+        box = view.locator(f"#panel-{panel} .plot .nsewdrag").bounding_box()
+        click(view, panel, box["x"] + across * box["width"], box["y"] + 0.5 * box["height"])
+        view.wait_for_function("before => document.getElementById('at').textContent !== `epoch ${before}`", arg=before)
+        settle(view)
+        cursor = view.evaluate(f"document.querySelector('#panel-{panel} .plot').layout.shapes.at(-1).x0")
+        assert at(view) in (4, 16, 64)
+        assert cursor == (at(view) if panel == "training" else [0, 1, 4, 16, 64].index(at(view)) - 0.5)
+        assert f"epoch={at(view)}" in view.url
+
+
+def click(view, panel, x, y):
+    """Plotly takes a click on the point that it has marked under the mouse."""
+    view.mouse.move(x - 1, y)
+    view.mouse.move(x, y)
     view.wait_for_selector(f"#panel-{panel} .hoverlayer :is(.legend, .hovertext)")
     view.mouse.down()
     view.mouse.up()
-    view.wait_for_function("() => document.getElementById('at').textContent !== 'epoch 3000'")
-    settle(view)
-    cursor = view.evaluate(f"document.querySelector('#panel-{panel} .plot').layout.shapes.at(-1).x0")
-    assert at(view) in (4, 16, 64)
-    assert cursor == (at(view) if panel == "training" else [0, 1, 4, 16, 64].index(at(view)) - 0.5)
-    assert f"epoch={at(view)}&" in view.url
 
 
 def test_a_click_in_the_overview_takes_a_run(visit, file):
@@ -148,34 +153,27 @@ def test_a_click_in_the_overview_takes_a_run(visit, file):
         [other["x"][5], other["y"][5]],
     )
     box = view.locator("#panel-overview .plot").bounding_box()
-    view.mouse.move(box["x"] + place[0] - 1, box["y"] + place[1])
-    view.mouse.move(box["x"] + place[0], box["y"] + place[1])
-    view.wait_for_selector("#panel-overview .hovertext")
-    view.mouse.down()
-    view.mouse.up()
+    click(view, "overview", box["x"] + place[0], box["y"] + place[1])
     view.wait_for_function("before => !location.hash.includes(before)", arg=f"run={RUN}&")
 
 
-@pytest.mark.parametrize(
-    ("claim", "panel", "epoch"),
-    [("curve", "training", 16), ("probe", "probing_stages", 0), ("verdict", "verdicts", 3000)],
-)
-def test_a_verdict_leads_to_its_panel_and_its_rows(visit, file, claim, panel, epoch):
+def test_a_verdict_leads_to_its_panel_and_its_rows(visit, file):
     view = visit(file)
-    line = view.locator(f"#analogue-{claim}-text")
-    line.locator(".look a").click()
-    view.wait_for_function(f"() => document.activeElement.id === 'title-{panel}'")
-    assert at(view) == epoch
-    top = view.locator(f"#panel-{panel}").bounding_box()["y"]
-    assert 0 <= top < 300
-    if claim == "curve":
-        assert view.input_value("#panel-training select") == "auroc"
-    view.go_back()
-    line.locator("summary").click()
-    line.locator("li >> nth=1").get_by_text("rows").click()
-    view.wait_for_function(f"() => document.activeElement.id === 'title-{panel}'")
-    assert view.locator(f"#panel-{panel} tbody tr").count() > 1
-    assert NASTY in view.inner_text(f"#panel-{panel} figcaption")
+    for claim, panel, epoch in (
+        ("curve", "training", 16),
+        ("probe", "probing_stages", 0),
+        ("verdict", "verdicts", 3000),
+    ):
+        line = view.locator(f"#analogue-{claim}-text")
+        line.locator(".look a").click()
+        view.wait_for_function(f"() => document.activeElement.id === 'title-{panel}'")
+        assert at(view) == epoch
+        assert 0 <= view.locator(f"#panel-{panel}").bounding_box()["y"] < 300
+        line.locator("summary").click()
+        line.locator("li >> nth=1").get_by_text("rows").click()
+        view.wait_for_selector(f"#panel-{panel} tbody tr >> nth=1")
+        assert NASTY in view.inner_text(f"#panel-{panel} figcaption")
+    assert view.input_value("#panel-training select") == "auroc"
 
 
 def test_the_address_keeps_the_state(visit, file):
@@ -189,27 +187,28 @@ def test_the_address_keeps_the_state(visit, file):
     assert again.locator("#panel-probing tbody").count() == 2
 
 
-@pytest.mark.parametrize("panel", ["training", "steering", "probing", "outcome"])
-def test_the_csv_holds_what_is_drawn(visit, file, panel):
-    view = visit(file, f"{HASH}&with={OTHER.replace('&', '%26')}&epoch=16&panel={panel}")
+def downloaded(view, panel):
+    """The rows that the button CSV gives."""
+    look_at(view, panel)
     with view.expect_download() as download:
         view.locator(f"#panel-{panel} button >> text=CSV").click()
-    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
-    assert {row["recipe"] for row in rows} == {"standard", NASTY}
-    rows = [row for row in rows if row["recipe"] == "standard"]
-    if panel == "outcome":
-        assert float(rows[0]["decline"]) == 0.05
-    elif panel == "probing":
-        (grid,) = drawn(view, panel).values()
-        values = sorted(value for line in grid["z"] for value in line)
-        assert sorted(float(row["above_chance"]) for row in rows) == pytest.approx(values)
-    else:
-        name, column, value = {
-            "training": ("OOD test hospital", "split", "ood_test"),
-            "steering": ("covariance-matched directions", "direction", "matched"),
-        }[panel]
-        values = [float(row["accuracy"]) for row in rows if row[column] == value]
+    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+
+
+def test_a_csv_holds_what_is_drawn(visit, file):
+    view = visit(file, f"{HASH}&with={OTHER.replace('&', '%26')}&epoch=16")
+    for panel, name, column, value in (
+        ("training", "OOD test hospital", "split", "ood_test"),
+        ("steering", "covariance-matched directions", "direction", "matched"),
+    ):
+        rows = downloaded(view, panel)
+        assert {row["recipe"] for row in rows} == {"standard", NASTY}
+        values = [float(row["accuracy"]) for row in rows if (row["recipe"], row[column]) == ("standard", value)]
         assert values == pytest.approx(drawn(view, panel)[name]["y"])
+    (grid,) = drawn(view, "probing").values()
+    values = [row["above_chance"] for row in downloaded(view, "probing") if row["recipe"] == "standard"]
+    assert sorted(map(float, values)) == pytest.approx(sorted(value for line in grid["z"] for value in line))
+    assert float(downloaded(view, "outcome")[0]["decline"]) == 0.05
 
 
 def test_hostile_text_stays_text(visit, file):
