@@ -21,10 +21,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: $(INSTALLED) ## the whole pipeline on generated tissue: tables, figures, report
+demo: $(INSTALLED) ## the whole pipeline on generated tissue: tables, figures, explorer, report
 	@start=$$SECONDS; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores all demo; \
 	seconds=$$((SECONDS - start)); \
-	printf 'demo: %d min %02d s; figures in results/demo/figures, report in results/demo/report.html\n' $$((seconds / 60)) $$((seconds % 60))
+	printf 'demo: %d min %02d s; look at results/demo/explorer.html and results/demo/report.html; figures in results/demo/figures\n' $$((seconds / 60)) $$((seconds % 60))
 
 test: $(INSTALLED) ## unit tests and the whole DAG at tiny size
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup

@@ -424,7 +424,7 @@ RESERVED = {
     *("compare_recipes", "summarise_decline", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
     "summarise_arms",
     *("estimate_factorial", "fit_critical_size", "compare_stopping", "compare_reported", "summarise_ungrokking"),
-    *("test_claims", "present_claims", "measure_shift"),
+    *("test_claims", "present_claims", "measure_shift", "draw_explorer"),
     *("report", "export_study", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""

@@ -43,8 +43,8 @@ ENVIRONMENTS = {
     ),
     "erasing": ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "scipy"),
     "analysis": (
-        *("matplotlib", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "seaborn"),
-        *("statsmodels", "torchstain"),
+        *("matplotlib", "numpy", "pandas", "pillow", "plotly", "pyarrow", "pydantic", "safetensors", "scipy"),
+        *("seaborn", "statsmodels", "torchstain"),
     ),
     "statistics": ("lifelines", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy", "statsmodels"),
     "crate": ("rocrate",),

@@ -50,6 +50,9 @@ def test_a_study_ends_with_tables_figures_and_report(finished):
     assert all(FIGURES[figure].title in report for figure in FIGURES_OF_RUNS)
     assert "Verdicts on the sources" in report
     assert "Reproduction: " in (results / "claims.html").read_text()
+    explorer = (results / "explorer.html").read_text()
+    assert "Reproduction: " in explorer and "tumour, hospital 2, row" in explorer
+    assert len(explorer) < 15e6
     assert (finished.folder / "results/runs/tiny/grokking/n24/seed0/run.json").exists()
 
 
@@ -88,6 +91,7 @@ SUMMARISED = (
 )
 DRAWN = {f"plot_{figure}": 1 for figure in FIGURES_OF_RUNS}
 CLAIMED = {"test_claims": 1, "present_claims": 1}
+EXPLORED = {"draw_explorer": 1}
 COMPARED = {"summarise_verdicts": 1, "correlate_reliance": 1}
 ABLATED = {"subspace", "neurons", "concentration", "verdicts", "reliance"}
 """Tables of one job, and those made from them."""
@@ -97,6 +101,7 @@ AFTER_TRAINING = {
     **dict.fromkeys(MEASURED, 2),
     **COMPARED,
     **CLAIMED,
+    **EXPLORED,
     **DRAWN,
 }
 
@@ -113,6 +118,7 @@ AFTER_TRAINING = {
             "linewidth=0.7",
             {"plot_trajectories": 1},
         ),
+        ("src/causalgrok/explorer/explorer.js", '"use strict";', '"use strict"; // changed', EXPLORED),
         (
             "src/causalgrok/interventions/neurons.py",
             "import numpy as np\n",
@@ -121,11 +127,12 @@ AFTER_TRAINING = {
                 **{"ablate_features": 2, "collect": 3},
                 **COMPARED,
                 **CLAIMED,  # it reads steering as verdicts do
+                **EXPLORED,
                 **{f"plot_{figure}": 1 for figure, spec in FIGURES.items() if ABLATED & set(spec.tables)},
             },
         ),
     ],
-    ids=["config-comment", "trainer-comment", "trainer", "plotting", "intervention"],
+    ids=["config-comment", "trainer-comment", "trainer", "plotting", "explorer", "intervention"],
 )
 def test_an_edit_reruns_what_depends_on_it(finished, file, old, new, planned):
     path = finished.folder / file

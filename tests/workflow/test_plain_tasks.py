@@ -31,6 +31,7 @@ def test_the_study_ends_with_its_tables_and_figures(plain, monkeypatch):
     assert {"trajectories", "weight_norm", "norm_growth", "effective_rank", "sensitivity", "ungrokking"} <= figures
     assert not figures & {"domain_gap", "peak_accuracy", "decline", "probing", "verdicts"}
     assert not list((plain.folder / "results/data").glob("*/patches.svg"))
+    assert "Runs" in (results / "explorer.html").read_text()
     monkeypatch.chdir(plain.folder)  # run.json names its data from there
     assert not list(damage(Path("results")))
 

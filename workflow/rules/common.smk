@@ -21,8 +21,10 @@ from causalgrok.data import registry
 from causalgrok.data.camelyon17 import remembered_root
 from causalgrok.data.splits import EVALUATION_SPLITS
 from causalgrok.devices import gpu_visible, resolve_device
+from causalgrok.explorer.panels import ASSETS, PANELS
+from causalgrok.explorer.panels import TABLES as EXPLORED
 from causalgrok.factorials import design_between
-from causalgrok.files import is_writable
+from causalgrok.files import is_writable, sha256
 from causalgrok.inspection import NAME as INSPECT
 from causalgrok.inspection import plan_inspection
 from causalgrok.models.registry import MODULES

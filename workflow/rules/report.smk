@@ -1,4 +1,4 @@
-"""What a study is read in: a page of claims, Snakemake's own report, and the bundle that others check."""
+"""What a study is read in: claims, the explorer, Snakemake's own report, and the bundle that others check."""
 
 
 rule present_claims:
@@ -24,6 +24,28 @@ rule present_claims:
         code=code("present_claims"),
     script:
         "../scripts/present_claims.py"
+
+
+rule draw_explorer:
+    """What lies behind a verdict? One page to walk through a study's runs, epoch by epoch."""
+    input:
+        tables=tables_of_explorer,
+        splits=splits_of_gallery,
+    output:
+        "<results>/{study}/explorer.html",
+    log:
+        "<logs>/draw_explorer/{study}.log",
+    benchmark:
+        "<benchmarks>/draw_explorer/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        about=about_study,
+        assets=[sha256(path) for path in ASSETS],
+        code=code("draw_explorer"),
+    script:
+        "../scripts/draw_explorer.py"
 
 
 rule report:

@@ -109,6 +109,28 @@ def titles_of_claims(wildcards):
     return {"sources": {key: source.title for key, source in ledger.sources.items()}, "families": ledger.families}
 
 
+def explorers(study):
+    """The explorer of a study, which has one if there are runs to look at."""
+    panels = {panel.table for panel in PANELS.values()}
+    return [f"<results>/{study}/explorer.html"] if runs_of_study(study) and panels & set(tables_of(study)) else []
+
+
+def tables_of_explorer(wildcards):
+    return [f"<tables>/{table}.parquet" for table in tables_of(wildcards.study) if table in (*EXPLORED, "claims")]
+
+
+def splits_of_gallery(wildcards):
+    """The splits whose patches the explorer shows, of every dataset with hospitals."""
+    datasets = dict.fromkeys(dataset_of(run.task) for run in about_hospitals(wildcards.study))
+    return [path.format(dataset=name) for name in datasets for path in splits_of_dataset(SimpleNamespace(dataset=name))]
+
+
+def about_study(wildcards):
+    """What the explorer says of a study besides its tables."""
+    description = "" if wildcards.study == INSPECT else settings.studies[wildcards.study].description
+    return {"study": wildcards.study, "description": description, "titles": titles_of_claims(wildcards)}
+
+
 def planted_settings(wildcards):
     return settings.studies[wildcards.study].planted.model_dump(mode="json")
 
@@ -180,9 +202,10 @@ def report_config(wildcards):
 
 
 def study_targets(study):
-    """Everything of one study: its tables, figures, provenance and report."""
+    """Everything of one study: its tables, figures, provenance, explorer and report."""
     provenance = [f"<results>/runs/{run.folder}/run.json" for run in runs_of_study(study)]
-    return [*study_tables(study), *provenance, *study_figures(study), f"<results>/{study}/report.html"]
+    pages = [*explorers(study), f"<results>/{study}/report.html"]
+    return [*study_tables(study), *provenance, *study_figures(study), *pages]
 
 
 def results_of_study(wildcards):

@@ -4,12 +4,13 @@ Every text of the table is escaped. Verdicts are told by word and sign as well a
 colour-blind readers tell apart).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 
 import pandas as pd
 
-from causalgrok.analysis.claims.ledger import VERDICTS
+Links = Callable[[Mapping], Mapping[str, str]]
+"""A claim's row -> what else its line shows, as HTML."""
 
 WORDS = {
     "supported": ("✓", "supported", "the estimate lies where the claim says, and p is at most alpha"),
@@ -17,7 +18,7 @@ WORDS = {
     "inconclusive": ("?", "inconclusive", "p is above alpha; too few runs can make it so whatever they say"),
     "not_run": ("\N{EN DASH}", "not run", "nothing was measured"),
 }
-"""Verdict -> its sign, its word and what it means."""
+"""Verdict -> its sign, its word and what it means, as `ledger.VERDICTS` orders them."""
 
 SCOPES = {
     "reproduction": "Reproduction: the sources' own settings on the official data",
@@ -69,6 +70,32 @@ def claims_page(claims: pd.DataFrame, *, study: str, sources: Mapping[str, str],
         sources: key of a source -> its title.
         families: family -> the question that its claims answer together.
     """
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Claims: {escape(study)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        + claims_body(claims, study=study, sources=sources, families=families)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def claims_body(
+    claims: pd.DataFrame,
+    *,
+    study: str,
+    sources: Mapping[str, str],
+    families: Mapping[str, str],
+    links: Links = lambda row: {},
+) -> str:
+    """What stands in the page, for other pages that show it in `STYLE`.
+
+    Args:
+        claims: as in `claims_page`.
+        study: as there.
+        sources: as there.
+        families: as there.
+        links: row -> HTML of `look`, a link beside its sentence, and `traced`, its runs; either may be missing.
+    """
     alpha = claims["alpha"].iloc[0]
     counts = claims[claims["verdict"] != "not_run"].groupby("scope").size()
     order = sorted(SCOPES, key=lambda scope: (-counts.get(scope, 0), list(SCOPES).index(scope)))
@@ -79,22 +106,16 @@ def claims_page(claims: pd.DataFrame, *, study: str, sources: Mapping[str, str],
         "where a claim is that there is no difference, and is corrected by Holm over the claims of a family. Beside "
         f"every p stands the smallest that the runs could give: above {alpha:g}, no data could have decided.</p>",
         _legend(claims),
-        *(_scope(claims[claims["scope"] == scope], scope, sources, families) for scope in order),
+        *(_scope(claims[claims["scope"] == scope], scope, sources, families, links) for scope in order),
         "<h2>Sources</h2>",
         "<dl>" + "".join(f"<dt>{escape(key)}</dt><dd>{escape(title)}</dd>" for key, title in sources.items()) + "</dl>",
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Claims: {escape(study)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(body)
-        + "\n</body>\n</html>\n"
-    )
+    return "\n".join(body)
 
 
 def _legend(claims: pd.DataFrame) -> str:
     items = []
-    for verdict in VERDICTS:
+    for verdict in WORDS:
         found = claims.loc[claims["verdict"] == verdict, "scope"].value_counts()
         told = ", ".join(f"{found[scope]} {scope}" for scope in SCOPES if scope in found) or "none"
         items.append(
@@ -108,7 +129,9 @@ def _chip(verdict: str) -> str:
     return f'<span class="chip {verdict}">{sign} {word}</span>'
 
 
-def _scope(rows: pd.DataFrame, scope: str, sources: Mapping[str, str], families: Mapping[str, str]) -> str:
+def _scope(
+    rows: pd.DataFrame, scope: str, sources: Mapping[str, str], families: Mapping[str, str], links: Links
+) -> str:
     if rows.empty:
         return ""
     head = (
@@ -122,7 +145,7 @@ def _scope(rows: pd.DataFrame, scope: str, sources: Mapping[str, str], families:
         of_family = of_family.sort_values("verdict", key=lambda verdict: verdict == "not_run", kind="stable")
         if len(of_family):
             parts.append(f"<h3>{escape(question)}</h3>")
-            parts += [_line(row, sources, families) for row in of_family.to_dict("records")]
+            parts += [_line(row, sources, families, links(row)) for row in of_family.to_dict("records")]
     lines = "\n".join(parts)
     if (rows["verdict"] == "not_run").all():
         lines = (
@@ -131,7 +154,8 @@ def _scope(rows: pd.DataFrame, scope: str, sources: Mapping[str, str], families:
     return f"<h2>{escape(SCOPES[scope])}</h2>\n{lines}"
 
 
-def _line(row: Mapping, sources: Mapping[str, str], families: Mapping[str, str]) -> str:
+def _line(row: Mapping, sources: Mapping[str, str], families: Mapping[str, str], linked: Mapping[str, str]) -> str:
+    look = f" <span class=look>{linked['look']}</span>" if "look" in linked else ""
     figure, p = f"study {escape(row['study'])}", ""
     if row["verdict"] != "not_run":
         figure = f"{_number(row['observed'])} {_interval(row)}"
@@ -142,14 +166,14 @@ def _line(row: Mapping, sources: Mapping[str, str], families: Mapping[str, str])
     return (
         f'<details id="{escape(row["scope"])}-{escape(row["claim"])}-{escape(row["study"])}"><summary>'
         f"{_chip(row['verdict'])}"
-        f"<span>{escape(row['sentence'])} <code>{escape(row['claim'])}</code></span>"
+        f"<span>{escape(row['sentence'])} <code>{escape(row['claim'])}</code>{look}</span>"
         f"<span class=figure>{figure}<br><span class=small>claimed {_claimed(row)}; "
         f"reported {escape(row['reported'])}</span></span>"
-        f"<span class=figure>{p}</span></summary>{_evidence(row, sources, families)}</details>"
+        f"<span class=figure>{p}</span></summary>{_evidence(row, sources, families, linked)}</details>"
     )
 
 
-def _evidence(row: Mapping, sources: Mapping[str, str], families: Mapping[str, str]) -> str:
+def _evidence(row: Mapping, sources: Mapping[str, str], families: Mapping[str, str], linked: Mapping[str, str]) -> str:
     keys = row["source"].split(", ")
     told = {
         "why": row["reason"],
@@ -163,7 +187,8 @@ def _evidence(row: Mapping, sources: Mapping[str, str], families: Mapping[str, s
     }
     items = [f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in told.items() if text]
     if row["traced"]:
-        items.append(f"<dt>{row['runs']} runs</dt><dd><pre>{escape(row['traced'])}</pre></dd>")
+        traced = linked.get("traced") or f"<pre>{escape(row['traced'])}</pre>"
+        items.append(f"<dt>{row['runs']} runs</dt><dd>{traced}</dd>")
     return f"<dl>{''.join(items)}</dl>"
 
 
