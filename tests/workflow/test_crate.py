@@ -58,4 +58,3 @@ def test_a_file_without_record_is_named_and_no_crate_is_left(finished):
     assert f"{TABLE}: Snakemake has no record of how it was made" in done.stdout
     assert f"snakemake {CRATE} -R {TABLE} --cores 1" in done.stdout
     assert not (finished.folder / CRATE).exists()
-
