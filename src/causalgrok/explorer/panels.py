@@ -172,7 +172,13 @@ SCORES = {
 
 NAMES = {
     "split": {name: line.label for name, line in SPLITS.items()},
-    "eraser": {"logistic": "logistic rows", "mean_difference": "mean differences", "leace": "LEACE", "inlp": "INLP"},
+    "eraser": {
+        "logistic": "logistic rows",
+        "mean_difference": "mean differences",
+        "shrunken_mean": "mean differences, shrunken",
+        "leace": "LEACE",
+        "inlp": "INLP",
+    },
     "method": {"leace": "LEACE", "inlp": "INLP", "macenko": "re-stained, Macenko", "reinhard": "re-stained, Reinhard"},
     "selector": {"hospital": "|beta|", "hospital_f": "one-way F", "hospital_auroc": "one-vs-rest AUROC"},
     "probe": {"mlp": "MLP"},

@@ -13,8 +13,8 @@ import pandas as pd
 from causalgrok.explorer.panels import ANY, CONCENTRATION, PANELS, SCORES, STEERED
 from causalgrok.plotting.frames import RUN_KEYS
 
-_ERASERS = ("logistic", "mean_difference", "leace", "inlp")
-_REFITTED = {"permuted": "logistic", "permuted_mean": "mean_difference", "permuted_leace": "leace"}
+_ERASERS = ("logistic", "mean_difference", "shrunken_mean", "leace", "inlp")
+_REFITTED = {"permuted": "logistic", "permuted_mean": "shrunken_mean", "permuted_leace": "leace"}
 _EPOCH = [*RUN_KEYS, "epoch"]
 
 
