@@ -13,6 +13,7 @@ from causalgrok.crate.checks import problems
 from causalgrok.crate.metadata import read_crate
 from causalgrok.crate.names import METADATA
 from causalgrok.files import sha256
+from causalgrok.refusals import one_line
 
 
 def main() -> None:
@@ -24,14 +25,14 @@ def main() -> None:
         with opened(path) as folder:
             crate = read_crate(folder)
             if sys.argv[2:]:
-                print("\n".join(chain(crate, sys.argv[2])))
+                print("\n".join(map(one_line, chain(crate, sys.argv[2]))))
                 return
             lines = list(problems(crate))
             digest = sha256(folder / METADATA)
     except ValueError as error:
-        sys.exit(f"crate: {error}")
+        sys.exit(one_line(f"crate: {error}"))
     for line in lines:
-        print(line)
+        print(one_line(line))
     if lines:
         sys.exit(f"crate: {len(lines)} things in {path} are wrong")
     print(

@@ -113,7 +113,7 @@ def _origins(crate: ROCrate, job: Job) -> list[Entity]:
 
 def _environment(crate: ROCrate, job: Job) -> list[Entity]:
     """The environment that the rule names and, of a training, the versions and hardware in its run.json."""
-    name = "conda environment it ran in" if job.with_conda else "conda environment of the rule, not used"
+    name = "environment of the rule, deployed" if job.deployed else "environment of the rule, not deployed"
     values = [add_value(crate, "environment", name, job.environment)]
     for path in job.outputs:
         stated = json.loads(Path(path).read_bytes()).get("environment", {}) if path.endswith("/run.json") else {}

@@ -10,7 +10,7 @@ from causalgrok.crate.names import CONFIG, ORIGIN
 
 _DIGITS = 16
 _WIDTH = 80
-_MANY = 4
+_MANY = 6
 """So many results of one job in one folder are shown as the folder."""
 
 

@@ -38,10 +38,10 @@ class Job:
     """As Python prints them; Snakemake keeps no names."""
 
     environment: str
-    """The conda environment that its rule names, as YAML."""
+    """The conda environment that its rule names, as YAML, and the container if there is one."""
 
-    with_conda: bool
-    """Whether it ran in that environment."""
+    deployed: bool
+    """Whether Snakemake made that environment and ran it there; else it ran in Snakemake's own."""
 
     started: float
     ended: float
@@ -140,11 +140,16 @@ def _job(record: dict, together: list[dict], outputs: list[str]) -> Job:
         inputs=tuple(file for path in sorted(record["input"]) for file in files_of(path)),
         outputs=tuple(file for path in sorted(outputs) if Path(path).exists() for file in files_of(path)),
         params=tuple(text for text in record["params"] if text != repr(hashes[0])),
-        environment=base64.b64decode(record["conda_env"] or "").decode(),
-        with_conda=record["software_stack_hash"] not in (None, _NO_SOFTWARE),
+        environment=_environment(record),
+        deployed=record["software_stack_hash"] not in (None, _NO_SOFTWARE),
         started=min(one["starttime"] for one in together),
         ended=max(one["endtime"] for one in together),
     )
+
+
+def _environment(record: dict) -> str:
+    container = f"container: {record['container_img_url']}\n" if record["container_img_url"] else ""
+    return base64.b64decode(record["conda_env"] or "").decode() + container
 
 
 def _changed(record: dict, output: str) -> Iterator[str]:

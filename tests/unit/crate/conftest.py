@@ -64,6 +64,7 @@ class Study:
             "params": sorted([repr(code), *map(repr, params)]),
             "code": f'        "../scripts/{rule}.py"\n',
             "conda_env": base64.b64encode(b"dependencies:\n- torch==1\n").decode(),
+            "container_img_url": None,
             "software_stack_hash": "d41d8cd98f00b204e9800998ecf8427e",
             "job_hash": 7,
             "starttime": 1000.0 + len(rule),

@@ -1,10 +1,13 @@
+import contextlib
 import json
 import stat
+import sys
 import zipfile
 
 import pytest
 
 from causalgrok.crate import archive
+from causalgrok.crate.__main__ import main
 from causalgrok.crate.archive import opened, write_archive
 from causalgrok.crate.metadata import read_crate
 
@@ -107,3 +110,16 @@ def test_entities_of_any_shape_are_read(tmp_path):
     crate = read_crate(tmp_path)
     assert list(crate.files) == ["f"]
     assert crate.actions[0].outputs == ("a",) and crate.actions[0].inputs == ()
+
+
+@pytest.mark.parametrize("arguments", [[], ["results/\33[2J"]])
+def test_what_is_said_of_a_hostile_crate_is_printable(tmp_path, monkeypatch, capsys, arguments):
+    job = {"@id": "#j", "@type": "CreateAction", "name": "\33]0;x\7", "result": {"@id": "results/%1B%5B2J"}}
+    file = {"@id": "results/%1B%5B2J", "@type": "File", "sha256": "\33[31m" + "9" * 5000}
+    (tmp_path / "ro-crate-metadata.json").write_text(json.dumps({"@graph": [job, file]}))
+    (tmp_path / "a\nb").write_text("")
+    monkeypatch.setattr(sys, "argv", ["crate", str(tmp_path), *arguments])
+    with pytest.raises(SystemExit) if not arguments else contextlib.nullcontext():
+        main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 3 and all(line.isprintable() and len(line) <= 1000 for line in lines)

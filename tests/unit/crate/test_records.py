@@ -35,8 +35,16 @@ def test_jobs_are_walked_back_in_the_order_they_ended(study):
     assert [job.ended for job in jobs] == sorted(job.ended for job in jobs)
     train = next(job for job in jobs if job.rule == "train")
     assert train.outputs[0].endswith("checkpoints/epoch0.safetensors") and len(train.outputs) == 3
-    assert not train.with_conda and "torch==1" in train.environment
+    assert not train.deployed and train.environment.endswith("- torch==1\n")
     assert "{'seed': 0, 'decay': 0.5}" in train.params
+
+
+def test_a_container_is_a_part_of_the_environment(study):
+    for path in (study.root / ".snakemake/metadata").iterdir():
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | {"container_img_url": "image@1", "software_stack_hash": "f" * 32}))
+    jobs = jobs_behind(["results/s/figures/curve.svg"], Path(".snakemake/metadata"), wanted_for="x")
+    assert all(job.deployed and job.environment.endswith("- torch==1\ncontainer: image@1\n") for job in jobs)
 
 
 def test_a_file_in_a_folder_that_a_job_made_is_known(study):
