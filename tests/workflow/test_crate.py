@@ -34,7 +34,11 @@ def test_a_study_is_exported_and_checked_elsewhere(finished, tmp_path):
         assert done.returncode == 0, done.stdout
         assert "all as they were" in done.stdout
     lines = check(tmp_path / "elsewhere", FIGURE).stdout
-    for made in ("steering.parquet  collect", "steering.parquet  steer_activations", "checkpoints/epoch8.safetensors  train"):
+    for made in (
+        "steering.parquet  collect",
+        "steering.parquet  steer_activations",
+        "checkpoints/epoch8.safetensors  train",
+    ):
         assert made in lines
     for origin in ("source.json  generate_tissue", "resolved-config.json", "seed0/run.json", "torch"):
         assert origin in lines
