@@ -9,7 +9,7 @@ from causalgrok.crate.metadata import Action, Crate, values
 from causalgrok.crate.names import CONFIG, ORIGIN
 
 _DIGITS = 16
-_WIDTH = 80
+_WIDTH = 160
 _MANY = 6
 """So many results of one job in one folder are shown as the folder."""
 
