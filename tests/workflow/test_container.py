@@ -1,6 +1,8 @@
 """Jobs run in the image that the config names. Apptainer is a stand-in here, which runs its command outside."""
 
 import subprocess
+import sys
+from pathlib import Path
 
 APPTAINER = """\
 #!/bin/sh
@@ -19,7 +21,8 @@ def test_jobs_run_in_the_image_of_the_config(project):
     (project.folder / "causalgrok.sif").touch()
     calls = project.folder / "calls"
     environment = project.environment
-    environment |= {"PATH": f"{programs}:{environment['PATH']}", "CALLS": str(calls)}
+    python = Path(sys.executable).parent  # what an image has first on its path
+    environment |= {"PATH": f"{programs}:{python}:{environment['PATH']}", "CALLS": str(calls)}
     command = project.command("results/data/tiny/wilds/source.json", "--cores", "1", "--sdm", "apptainer")
     done = subprocess.run(
         [*command, "--config", "container=causalgrok.sif"],
