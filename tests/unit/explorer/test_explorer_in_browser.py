@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from synthetic_explorer import NASTY, OTHER, RUN
 
+playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.xdist_group("explorer")
 
 HASH = f"#run={RUN}"
@@ -124,9 +125,13 @@ def test_a_click_on_a_curve_picks_its_epoch(visit, file):
     for panel, across in (("training", 0.4), ("probing", 0.3)):
         look_at(view, panel)
         before = at(view)
-        box = view.locator(f"#panel-{panel} .plot .nsewdrag").bounding_box()
-        click(view, panel, box["x"] + across * box["width"], box["y"] + 0.5 * box["height"])
-        view.wait_for_function("before => document.getElementById('at').textContent !== `epoch ${before}`", arg=before)
+        area = view.locator(f"#panel-{panel} .plot .nsewdrag")
+
+        def place(area=area, across=across):
+            box = area.bounding_box()
+            return box["x"] + across * box["width"], box["y"] + 0.5 * box["height"]
+
+        click(view, panel, place, f"() => document.getElementById('at').textContent !== 'epoch {before}'")
         settle(view)
         cursor = view.evaluate(f"document.querySelector('#panel-{panel} .plot').layout.shapes.at(-1).x0")
         assert at(view) in (4, 16, 64)
@@ -134,32 +139,39 @@ def test_a_click_on_a_curve_picks_its_epoch(visit, file):
         assert f"epoch={at(view)}" in view.url
 
 
-def click(view, panel, x, y):
-    """Plotly takes a click on the point that it has marked under the mouse."""
-    view.mouse.move(x - 1, y)
-    view.mouse.move(x, y)
-    view.wait_for_selector(f"#panel-{panel} .hoverlayer :is(.legend, .hovertext)")
-    view.mouse.down()
-    view.mouse.up()
-
-
 def test_a_click_in_the_overview_takes_a_run(visit, file):
     view = visit(file, f"{HASH}&epoch=last")
     name = next(name for name in drawn(view, "overview", "overview") if "other" in name)
     other = drawn(view, "overview", "overview")[name]
-    for _ in range(5):  # on a slow machine the page still moves while its panels are drawn
-        place = view.evaluate(
+
+    def place():
+        return view.evaluate(
             """([x, y]) => { const plot = document.querySelector("#panel-overview .plot");
             const { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect();
             return [box.x + xaxis._offset + xaxis.d2p(x), box.y + yaxis._offset + yaxis.d2p(y)]; }""",
             [other["x"][5], other["y"][5]],
         )
-        click(view, "overview", *place)
-        for _ in range(20):
-            if f"run={RUN}&" not in view.evaluate("location.hash"):
-                return
-            view.wait_for_timeout(100)
-    pytest.fail("no click took the other run")
+
+    click(view, "overview", place, f"() => !location.hash.includes('run={RUN}&')")
+
+
+def click(view, panel, place, taken):
+    """Click at `place()` until `taken`: on a slow machine the page still moves while its panels are drawn.
+
+    Plotly takes a click on the point that it has marked under the mouse.
+    """
+    for _ in range(10):
+        x, y = place()
+        view.mouse.move(x - 1, y)
+        view.mouse.move(x, y)
+        try:
+            view.wait_for_selector(f"#panel-{panel} .hoverlayer :is(.legend, .hovertext)", timeout=3_000)
+            view.mouse.down()
+            view.mouse.up()
+            return view.wait_for_function(taken, timeout=3_000)
+        except playwright.TimeoutError:
+            view.mouse.move(0, 0)
+    pytest.fail(f"ten clicks in {panel} changed nothing")
 
 
 def test_a_verdict_leads_to_its_panel_and_its_rows(visit, file):
