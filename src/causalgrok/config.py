@@ -363,7 +363,8 @@ class Config(Settings):
     """How the networks of `inspect` are measured: a key of `measurements`."""
 
     save_seconds: Positive = 60
-    """Time between saves of the state that a killed training resumes from; another value reruns nothing."""
+    """Time between saves of the state that a killed training resumes from, longer where saving would take over 1.5 % of
+    the time; another value reruns nothing."""
 
     container: str | None = None
     """An image made of the Dockerfile, such as causalgrok.sif, that jobs run in with `--sdm apptainer`."""

@@ -27,6 +27,9 @@ from causalgrok.training.settings import Training
 
 EVALUATION_BATCH = 256
 
+SAVE_SHARE = 0.015
+"""The share of a training's time that saving may take: where a save takes two seconds, the next waits two minutes."""
+
 
 class Trainer:
     """One run: the network, its optimiser, its order and what has been measured so far.
@@ -36,7 +39,8 @@ class Trainer:
         evaluation: split name -> examples it is evaluated on besides the subset itself.
         settings: everything else the numbers depend on.
         resume: where checkpoints go, and the state that an earlier, killed attempt may have left.
-        save_seconds: a killed run loses this much work, plus the epoch it was in.
+        save_seconds: a killed run loses this much work, plus the epoch it was in;
+        save_share: more, where saving would take a larger share of the time than this.
         report: called with a line of progress at evaluations.
         start: weights to start from, another run's; empty: the seed's initialisation.
     """
@@ -49,12 +53,14 @@ class Trainer:
         *,
         resume: ResumeState,
         save_seconds: float = 60,
+        save_share: float = SAVE_SHARE,
         report: Callable[[str], None] = print,
         start: dict[str, Tensor] | None = None,
     ):
         make_deterministic(settings)
         recipe = settings.recipe
-        self.settings, self.resume, self.save_seconds, self.report = settings, resume, save_seconds, report
+        self.settings, self.resume, self.report = settings, resume, report
+        self.save_seconds, self.save_share = save_seconds, save_share
         self.device = torch.device(resolve_device(settings.device))
         self.model = initialise(settings).to(self.device)
         if start is not None:
@@ -91,15 +97,16 @@ class Trainer:
         progress = Progress(self.epoch, schedule.epochs)
         if not state:
             self._evaluate(progress)
-        saved = time.monotonic()
+        saved, wait = time.monotonic(), self.save_seconds
         while self.epoch < schedule.epochs:
             self._train_epoch(measured=self.epoch + 1 in evaluations)
             if self.epoch in evaluations:
                 self._evaluate(progress)
             # The last state too, so that a kill between here and the last output costs no training.
-            if time.monotonic() - saved > self.save_seconds or self.epoch == schedule.epochs:
+            if (began := time.monotonic()) - saved > wait or self.epoch == schedule.epochs:
                 self.resume.save(self._state())
                 saved = time.monotonic()
+                wait = max(self.save_seconds, (saved - began) / self.save_share)
         return self.metrics_rows, self.dynamics_rows
 
     def _train_epoch(self, *, measured: bool) -> None:

@@ -92,7 +92,15 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path):
     whole, whole_resume = run(tmp_path, settings(), "whole")
     resume = ResumeState(tmp_path / "killed", {})
     evaluation = {"ood_test": patches(10, 1)}
-    killed = Trainer(patches(20), evaluation, settings(), resume=resume, save_seconds=-1, report=lambda line: None)
+    killed = Trainer(
+        patches(20),
+        evaluation,
+        settings(),
+        resume=resume,
+        save_seconds=-1,
+        save_share=np.inf,
+        report=lambda line: None,
+    )
     train_epoch = killed._train_epoch
 
     def die_in_epoch_four(*, measured):
@@ -113,6 +121,38 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path):
         all_checkpoints(whole_resume.checkpoints), all_checkpoints(resume.checkpoints), strict=True
     ):
         assert all(torch.equal(expected[name], got[name]) for name in expected), epoch
+
+
+@pytest.mark.parametrize(("took", "saved_after"), [(0.0, [3, 6, 9]), (0.3, [3, 6, 9]), (0.9, [3, 8, 9])])
+def test_a_save_that_takes_long_comes_more_seldom(tmp_path, monkeypatch, took, saved_after):
+    """Epochs of 1 s and a save every 2.5 s, unless that is more than a fifth of the time."""
+    now, epochs = [0.0], []
+    monkeypatch.setattr("causalgrok.training.trainer.time.monotonic", lambda: now[0])
+    resume = ResumeState(tmp_path, {})
+    schedule = Schedule(epochs=9, evaluate_every=9, checkpoint_every=9)
+    trainer = Trainer(
+        patches(8),
+        {},
+        settings(schedule=schedule),
+        resume=resume,
+        save_seconds=2.5,
+        save_share=0.2,
+        report=lambda line: None,
+    )
+
+    def train_epoch(*, measured):
+        trainer.epoch += 1
+        now[0] += 1
+
+    def save(state):
+        epochs.append(state["epoch"])
+        now[0] += took
+
+    monkeypatch.setattr(trainer, "_train_epoch", train_epoch)
+    monkeypatch.setattr(trainer, "_evaluate", lambda progress: None)
+    monkeypatch.setattr(resume, "save", save)
+    trainer.run()
+    assert epochs == saved_after
 
 
 def test_a_kill_while_finishing_never_leaves_a_state_without_its_checkpoints(tmp_path, monkeypatch):
