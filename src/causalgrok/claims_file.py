@@ -61,6 +61,7 @@ def load_claims(path: str | Path) -> Any:
 def _problems(ledger: Ledger, config: Config) -> _Problems:
     """What the typed models cannot see: names that do not exist and settings that do not fit each other."""
     studies = {*config.studies, *ledger.planned}
+    recipes = {*config.recipes, *(run.recipe for study in config.studies.values() for run in study.all_runs)}
     for name, claim in ledger.claims.items():
         path = ("claims", name)
         for i, source in enumerate(claim.source):
@@ -71,7 +72,8 @@ def _problems(ledger: Ledger, config: Config) -> _Problems:
                 yield from _unknown(
                     (*path, "studies", kind, i), study, studies, "studies, neither of config nor planned"
                 )
-        yield from _names_of_runs(path, claim, config)
+        if set(claim.studies.all) & set(config.studies):
+            yield from _names_of_runs(path, claim, {"task": set(config.tasks), "recipe": recipes})
         yield from _names_of_tables((*path, "measure"), claim.measure)
         if isinstance(claim.test, Count) and claim.test.chance is None and not _has_controls(claim):
             yield (
@@ -89,13 +91,10 @@ def _has_controls(claim: Claim) -> bool:
     return claim.measure.name in ("beats_controls", "monotone_steering")
 
 
-def _names_of_runs(path: KeyPath, claim: Claim, config: Config) -> _Problems:
+def _names_of_runs(path: KeyPath, claim: Claim, columns: dict[str, set[str]]) -> _Problems:
     """Tasks and recipes that no study has; those of planned studies cannot be known."""
-    if not set(claim.studies.all) & set(config.studies):
-        return
-    recipes = {*config.recipes, *(run.recipe for study in config.studies.values() for run in study.all_runs())}
     for where, runs in claim.filters:
-        for column, known in (("task", set(config.tasks)), ("recipe", recipes)):
+        for column, known in columns.items():
             for i, name in enumerate(getattr(runs, column) or ()):
                 yield from _unknown((*path, *where, column, i), name, known, f"{column}s")
 

@@ -51,7 +51,7 @@ def _task_problems(config: Config, name: str, task: Task) -> Iterator[tuple[tupl
 
 def _study_problems(config: Config, name: str, study: Study) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Whether a study's tables are those its tasks can have, and its continued runs can be."""
-    runs = [run for run in study.all_runs() if run.task in config.tasks]
+    runs = [run for run in study.all_runs if run.task in config.tasks]
     if any(config.tasks[run.task].dataset not in config.datasets for run in runs):
         return
     refused = [table for table in study.tables if table in HOSPITAL_TABLES]

@@ -4,6 +4,7 @@ The JSON schema and the README's table are generated from these models. Scripts 
 uses is handed to it, so that a new key here reruns nothing.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
@@ -326,7 +327,8 @@ class Study(Settings):
         """The figures of the study, `hospitals` saying whether any of its runs have some."""
         return drawable(self.all_tables, hospitals=hospitals) if self.figures is None else self.figures
 
-    def all_runs(self) -> list[Run]:
+    @functools.cached_property
+    def all_runs(self) -> tuple[Run, ...]:
         """The study's runs, each once, in the order of the config."""
         runs = (
             Run(runs.task, recipe, n, seed)
@@ -335,7 +337,7 @@ class Study(Settings):
             for recipe in runs.recipes
             for seed in runs.seeds
         )
-        return list(dict.fromkeys(runs))
+        return tuple(dict.fromkeys(runs))
 
 
 class Config(Settings):
@@ -419,7 +421,7 @@ RESERVED = {
     *("all", "fetch_camelyon17", "fetch_files", *(f"draw_{kind}" for kind in registry.MODULES)),
     *("generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
     *("probe_layers", "ablate_features", "steer_activations", "measure_geometry", "measure_slides"),
-    *("restain_splits", "name_checkpoints", "measure_counterfactuals", "measure_erasure"),
+    *("restain_splits", "collect_seeds", "name_checkpoints", "measure_counterfactuals", "measure_erasure"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "summarise_decline", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
@@ -548,7 +550,7 @@ def _sizes_problems(name: str, study: Study) -> Iterator[tuple[tuple[str | int, 
     if "metrics" not in study.tables:
         yield path, "it is read off the table metrics, which the study's tables leave out"
     sizes: dict[tuple[str, str], set[int]] = {}
-    for run in study.all_runs():
+    for run in study.all_runs:
         sizes.setdefault((run.task, run.recipe), set()).add(run.n)
     single = [
         f"task {task} has one n with recipe {recipe}" for (task, recipe), found in sizes.items() if len(found) < 2

@@ -61,41 +61,43 @@ def _file(module: str) -> Path:
 
 
 @functools.cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+def _plain(path: Path) -> str:
+    return ast.unparse(_read(path)[0])
 
 
 @functools.cache
-def _plain(path: Path) -> str:
-    tree = ast.parse(path.read_text())
+def _imports(path: Path) -> tuple[str, ...]:
+    return tuple(sorted(_read(path)[1]))
+
+
+@functools.cache
+def _read(path: Path) -> tuple[ast.Module, set[str]]:
+    """The syntax tree of a file without its docstrings, and what of this package it imports."""
+    tree, imported = ast.parse(path.read_text()), set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imported.update(_imported(node))
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [item for item in node.body if not _is_text(item)] or [ast.Pass()]
-    return ast.unparse(tree)
+    return tree, imported
 
 
 def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-@functools.cache
-def _imports(path: Path) -> tuple[str, ...]:
-    return tuple(sorted(set(_imported(_tree(path)))))
-
-
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            if name.split(".")[0] == PACKAGE and _file(name).exists():
-                parts = name.split(".")
-                # Importing a.b.c runs a/__init__.py and a/b/__init__.py first.
-                yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
+def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif node.module:
+        names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    else:
+        return
+    for name in names:
+        if name.split(".")[0] == PACKAGE and _file(name).exists():
+            parts = name.split(".")
+            # Importing a.b.c runs a/__init__.py and a/b/__init__.py first.
+            yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
 
 
 def settings_hash(settings: object) -> str:

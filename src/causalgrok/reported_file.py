@@ -63,7 +63,7 @@ def _problems(line: dict[str, str], config: Config) -> Iterator[str]:
         yield f"quantity {line['quantity']!r} is unknown: {nearest(line['quantity'], QUANTITIES)}"
     study = config.studies.get(line["study"])
     # A study may be taken out of a config; a task that a study does not train cannot be compared.
-    if study and line["task"] not in {run.task for run in study.all_runs()}:
+    if study and line["task"] not in {run.task for run in study.all_runs}:
         yield f"task {line['task']!r} is not one that studies.{line['study']} trains"
     for column in ("step", "reported", "tolerance"):
         try:

@@ -93,7 +93,7 @@ def plan(config: Config) -> list[str]:
             rules["factorial_design"](wildcards)
         if study.shift:
             asked += [rules["subsets_of_study"](wildcards), rules["judging_splits_of_study"](wildcards)]
-        runs = study.all_runs()[:4]
+        runs = study.all_runs[:4]
         for run in dict.fromkeys([*runs, *(parent for run in runs if (parent := parent_of(config, run)))]):
             wildcards = SimpleNamespace(**run._asdict())
             for function in ("subset_of_run", "splits_of_run", "parent_of_run", "probe_pool_of_run"):
@@ -104,7 +104,7 @@ def plan(config: Config) -> list[str]:
             rules["network_code"]("train")(wildcards)
             rules["gpu_of_task"](wildcards)
             if run in runs:
-                asked.append(rules["metrics_of_seeds"](wildcards))
+                asked.append(rules["seeds_of_run"](wildcards))
     return [path for paths in asked for path in ([paths] if isinstance(paths, str) else paths)]
 
 

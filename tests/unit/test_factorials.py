@@ -27,7 +27,7 @@ def mine(recipes=None, **runs) -> dict:
 
 def test_eight_recipes_lie_between_the_two_of_the_source():
     config = check_config(RAW)
-    runs = config.studies["factorial"].all_runs()
+    runs = config.studies["factorial"].all_runs
     assert len(runs) == len(set(runs)) == 8 * 10 * 2 * 3
     levels, recipes = design_between(config.recipes, "standard", "grokking")
     assert tuple(levels) == THREE
@@ -41,7 +41,7 @@ def test_eight_recipes_lie_between_the_two_of_the_source():
 
 def test_the_ends_are_shared_with_the_paper_study():
     config = check_config(RAW)
-    assert set(config.studies["camelyon17"].all_runs()) <= set(config.studies["factorial"].all_runs())
+    assert set(config.studies["camelyon17"].all_runs) <= set(config.studies["factorial"].all_runs)
 
 
 def test_an_edit_of_an_end_changes_every_recipe_that_has_its_setting():
@@ -127,7 +127,7 @@ def test_a_critical_size_needs_two_sizes():
 
 def test_the_rotation_holds_every_hospital_out_twice():
     config = check_config(RAW)
-    datasets = {config.tasks[run.task].dataset for run in config.studies["camelyon17_rotation"].all_runs()}
+    datasets = {config.tasks[run.task].dataset for run in config.studies["camelyon17_rotation"].all_runs}
     pairs = {(config.datasets[name].ood_val_hospital, config.datasets[name].ood_test_hospital) for name in datasets}
     assert pairs == {(i, (i + 1) % 5) for i in range(5)}
     cut = [config.datasets[name].model_dump(exclude={"ood_val_hospital", "ood_test_hospital"}) for name in datasets]

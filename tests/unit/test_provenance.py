@@ -32,7 +32,7 @@ def package(tmp_path, monkeypatch):
 
 
 def fresh_hash(folder: Path, *modules: str) -> str:
-    for cached in (provenance._tree, provenance._plain, provenance._imports):
+    for cached in (provenance._read, provenance._plain, provenance._imports):
         cached.cache_clear()
     return code_hash(folder / "script.py", *modules)
 
@@ -58,7 +58,7 @@ def test_only_behaviour_counts(package, file, text, changes):
     before = fresh_hash(package)
     (package / file).write_text(text)
     assert (fresh_hash(package) != before) == changes
-    provenance._tree.cache_clear()
+    provenance._read.cache_clear()
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

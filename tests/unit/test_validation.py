@@ -125,7 +125,7 @@ def test_a_dataset_cut_too_small_is_refused(key, value, expected):
 
 def test_the_paper_study_has_its_eleven_runs():
     config = check_config(RAW)
-    runs = config.studies["camelyon17"].all_runs()
+    runs = config.studies["camelyon17"].all_runs
     assert len(runs) == len(set(runs)) == 11
     assert [sum(run.recipe == recipe and run.n == n for run in runs) for recipe, n in
             (("grokking", 1000), ("standard", 1000), ("grokking", 300))] == [5, 3, 3]  # fmt: skip

@@ -1,6 +1,7 @@
 """What the other files share: the checked config, paths, and the functions of inputs and params."""
 
 import functools
+import gc
 import os
 import sys
 from pathlib import Path
@@ -36,6 +37,9 @@ from causalgrok.reported_file import read_reported
 from causalgrok.sign_of_life import show_life
 from causalgrok.training.settings import Training
 from causalgrok.validation import ConfigError, check_config, check_subset
+
+# A plan of some thousand jobs holds millions of objects; looking through them again and again takes a tenth of its time.
+gc.set_threshold(2_000_000)
 
 try:
     settings = check_config(config, workflow.configfiles)
@@ -91,8 +95,8 @@ def hash_of(script, *modules):
 
 
 def code(script, *modules):
-    """That hash, found when a job asks: a job on a cluster reads this file anew, and asks for its own alone."""
-    return lambda wildcards: hash_of(script, *modules)
+    """That hash; a job on a cluster, which reads this file anew, asks for its own alone."""
+    return hash_of(script, *modules) if workflow.is_main_process else lambda wildcards: hash_of(script, *modules)
 
 
 def source_of_dataset(wildcards):
@@ -284,30 +288,38 @@ def kept_epochs(wildcards):
     return settings.tasks[wildcards.task].schedule.checkpoints()
 
 
-def paired_seeds(wildcards):
-    """The seeds of a run's task, recipe and n, its own first, in the first study that has it.
+def seeds_of_run(wildcards):
+    """The curves of a run and of the seeds that select its checkpoint, in the first study that has it.
 
-    They select its checkpoint. Another study with more seeds must not change it.
+    Another study with more seeds must not change it.
     """
     run = run_of(wildcards)
-    return [run.seed, *(seed for seed in seeds_by_run()[run] if seed != run.seed)]
+    return f"<results>/{first_studies()[run]}/seeds/{run.task}/{run.recipe}/{run.n}.parquet"
 
 
 @functools.cache
-def seeds_by_run():
-    """Run -> the seeds of its task, recipe and n in the first study that has it; once, not once a job."""
-    index = {}
-    for runs in (inspected_runs, *(study.all_runs() for study in settings.studies.values())):
-        seeds = {}
-        for run in runs:
-            seeds.setdefault(run[:3], []).append(run.seed)
-        index = {run: seeds[run[:3]] for run in runs} | index
-    return index
+def first_studies():
+    """Run -> the first study that has it."""
+    studies = [INSPECT, *settings.studies]
+    return {run: study for study in reversed(studies) for run in runs_of_study(study)}
 
 
-def metrics_of_seeds(wildcards):
-    run = run_of(wildcards)
-    return [f"<results>/runs/{run._replace(seed=seed).folder}/metrics.parquet" for seed in paired_seeds(wildcards)]
+@functools.cache
+def runs_by_cell():
+    """Study, task, recipe and n -> its runs, which differ in their seed; looked up once, not once a job."""
+    cells = {}
+    for study in (INSPECT, *settings.studies):
+        for run in runs_of_study(study):
+            cells.setdefault((study, *run[:3]), []).append(run)
+    return cells
+
+
+def runs_of_cell(wildcards):
+    return runs_by_cell()[wildcards.study, wildcards.task, wildcards.recipe, int(wildcards.n)]
+
+
+def metrics_of_cell(wildcards):
+    return [f"<results>/runs/{run.folder}/metrics.parquet" for run in runs_of_cell(wildcards)]
 
 
 def checkpoint_files(wildcards):

@@ -27,10 +27,31 @@ rule extract_features:
         "../scripts/extract_features.py"
 
 
+rule collect_seeds:
+    """How did the seeds of one task, recipe and n fare? Once for all: read by each, they would be read squared."""
+    input:
+        metrics_of_cell,
+    output:
+        "<results>/{study}/seeds/{task}/{recipe}/{n}.parquet",
+    log:
+        "<logs>/collect_seeds/{study}/{task}/{recipe}/{n}.log",
+    benchmark:
+        "<benchmarks>/collect_seeds/{study}/{task}/{recipe}/{n}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        table="metrics",
+        runs=lambda wildcards: [list(run) for run in runs_of_cell(wildcards)],
+        code=code("collect"),
+    script:
+        "../scripts/collect.py"
+
+
 rule name_checkpoints:
     """Which checkpoints are claims made at? Names them from the curves; one is selected by the other seeds."""
     input:
-        metrics_of_seeds,
+        seeds_of_run,
     output:
         "<run_dir>/checkpoints.parquet",
     log:
@@ -41,7 +62,6 @@ rule name_checkpoints:
         "../../envs/analysis.yaml"
     params:
         kept=kept_epochs,
-        seeds=paired_seeds,
         code=code("name_checkpoints"),
     script:
         "../scripts/name_checkpoints.py"

@@ -2,7 +2,7 @@
 
 
 def runs_of_study(study):
-    return inspected_runs if study == INSPECT else settings.studies[study].all_runs()
+    return inspected_runs if study == INSPECT else settings.studies[study].all_runs
 
 
 def collected_tables(study):
@@ -167,7 +167,7 @@ def ungrokking_settings(wildcards):
             "parent": list(parent),
             "decay": settings.recipes[run.recipe].exposure(1),
         }
-        for run in study.all_runs()
+        for run in study.all_runs
         if (parent := parent_of(settings, run))
     ]
     return {"protocol": study.ungrokking.model_dump(mode="json"), "continued": continued}
@@ -186,8 +186,8 @@ def report_config(wildcards):
     if wildcards.study == INSPECT:
         chosen = {"checkpoints", "images", "held_out", "image_size", "measurement", "measurements", "detectors"}
         return settings.model_dump(mode="json", include=chosen)
-    runs = settings.studies[wildcards.study].all_runs()
-    runs += [parent for run in runs if (parent := parent_of(settings, run))]
+    runs = settings.studies[wildcards.study].all_runs
+    runs += tuple(parent for run in runs if (parent := parent_of(settings, run)))
     tasks = {run.task: settings.tasks[run.task] for run in runs}
     chosen = {
         "studies": {wildcards.study},

@@ -15,6 +15,7 @@ rule collect:
     conda:
         "../../envs/analysis.yaml"
     params:
+        table=lambda wildcards: wildcards.table,
         runs=study_runs,
         code=code("collect"),
     script:

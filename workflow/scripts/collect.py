@@ -1,4 +1,4 @@
-"""Stack one table of all runs of a study."""
+"""Stack one table of several runs."""
 
 from causalgrok.log import logged
 
@@ -12,4 +12,4 @@ with logged(snakemake.log[0]):
         read_table(path).assign(**dict(zip(RUN, run, strict=True)))
         for run, path in zip(snakemake.params.runs, snakemake.input, strict=True)
     ]
-    write_table(pd.concat(frames), snakemake.output[0], snakemake.wildcards.table)
+    write_table(pd.concat(frames), snakemake.output[0], snakemake.params.table)

@@ -6,7 +6,6 @@ with logged(snakemake.log[0]):
     from causalgrok.analysis.checkpoints import name_checkpoints
     from causalgrok.tables import read_table, write_table
 
-    seeds = snakemake.params.seeds
-    metrics = {seed: read_table(path) for seed, path in zip(seeds, snakemake.input, strict=True)}
-    named = name_checkpoints(metrics, snakemake.params.kept)
-    write_table(named[named["seed"] == seeds[0]], snakemake.output[0], "checkpoints")
+    metrics = dict(iter(read_table(snakemake.input[0]).groupby("seed")))
+    named = name_checkpoints(metrics, {int(snakemake.wildcards.seed): snakemake.params.kept})
+    write_table(named, snakemake.output[0], "checkpoints")

@@ -20,7 +20,7 @@ def name_checkpoints(
 
     Args:
         metrics: seed -> the run's table `metrics`.
-        kept: epochs whose weights are kept, the same for all runs or by seed.
+        kept: epochs whose weights are kept, the same for all runs, or by seed for those whose checkpoints are named.
 
     Returns:
         The columns of the table `checkpoints`, a row for each seed and name that there is: `init` is epoch 0, if kept;
@@ -34,8 +34,8 @@ def name_checkpoints(
     by_seed = kept if isinstance(kept, Mapping) else dict.fromkeys(metrics, kept)
     validation = {seed: curves(table, "ood_val")["accuracy"] for seed, table in metrics.items()}
     rows = []
-    for seed, table in metrics.items():
-        epochs = np.unique(np.array(by_seed.get(seed, []), dtype=int))
+    for seed, of_seed in by_seed.items():
+        table, epochs = metrics[seed], np.unique(np.array(of_seed, dtype=int))
         if not epochs.size:
             raise ValueError(f"kept: no checkpoint of seed {seed} is kept, so that none can be named; keep one")
         named = {

@@ -12,7 +12,6 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy.ndimage import gaussian_filter
 
 from causalgrok.data import modular
 from causalgrok.data.modular import ModularSettings
@@ -82,6 +81,8 @@ def draw(settings: NucleiSettings, *, n: int, seed: int) -> dict[str, Split]:
 
 def _paint(settings: NucleiSettings, hospitals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The images (p * p, h, 2 h, 3) of all pairs, in order."""
+    from scipy.ndimage import gaussian_filter  # a quarter of a second, which planning need not wait for
+
     side = settings.grid * settings.cell
     a, b = np.divmod(np.arange(settings.modulus**2), settings.modulus)
     shape = (len(a), side, 2 * side)

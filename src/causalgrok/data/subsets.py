@@ -7,6 +7,7 @@ Label-hospital correlation c: hospital h of the H training hospitals, in ascendi
 information about the label; at c = 1 the first hospital is all tumour and the last all normal.
 """
 
+import functools
 import hashlib
 from collections.abc import Sequence
 
@@ -170,6 +171,7 @@ def mutual_information(labels: np.ndarray, hospitals: np.ndarray) -> float:
     return float(np.sum(counts[seen] * np.log2(counts[seen] / independent[seen])))
 
 
+@functools.cache
 def _cell_sequence(n: int, hospitals: int, correlation: float) -> np.ndarray:
     """(n,) cells, hospital * 2 + label, such that every prefix is as close to the wanted shares as it can be."""
     tumour = (1 + correlation * np.linspace(1, -1, hospitals)) / 2

@@ -80,8 +80,15 @@ def test_runs_may_keep_different_epochs():
     }
 
 
+def test_one_run_is_named_by_itself_as_among_all():
+    runs = {seed: metrics(curve(e10=0.8 - seed / 10)) for seed in range(3)}
+    everyone = name_checkpoints(runs, KEPT)
+    alone = name_checkpoints(runs, {1: KEPT})
+    assert alone.to_dict("records") == everyone[everyone["seed"] == 1].to_dict("records")
+
+
 def test_a_run_without_checkpoints_is_refused():
-    for kept in ([], {0: KEPT}):
+    for kept in ([], {3: []}):
         with pytest.raises(ValueError, match="no checkpoint of seed 3 is kept"):
             name_checkpoints({3: metrics(curve())}, kept)
 
