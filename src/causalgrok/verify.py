@@ -33,15 +33,16 @@ def damage(folder: Path) -> Iterator[str]:
 
 
 def _check_run(path: Path) -> None:
-    """Compare the files that a run was made from with what they were then."""
+    """Compare the files that a run was made from, named as seen from a folder above it, with what they were then."""
     try:
         data = dict(json.loads(path.read_bytes())["data"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedFile(path, "it is not the provenance of a run") from error
     for source, digest in data.items():
-        if not Path(source).is_file():
+        file = next((above / source for above in path.absolute().parents if (above / source).is_file()), None)
+        if file is None:
             raise DamagedFile(path, f"{source}, which the run was made from, is gone")
-        if sha256(source) != digest:
+        if sha256(file) != digest:
             raise DamagedFile(path, f"{source} is not what the run was made from")
 
 

@@ -44,6 +44,16 @@ def test_data_that_changed_after_training_are_told(results):
     assert line.endswith("snakemake " + str(results / "run/run.json") + " --cores 1")
 
 
+def test_data_named_from_a_folder_above_are_found(results):
+    given = json.loads((results / "run/run.json").read_text())["data"]
+    relative = {"data/train.safetensors": digest for digest in given.values()}
+    (results / "run/run.json").write_text(json.dumps({"data": relative}))
+    assert list(damage(results / "run")) == []
+    (results / "data/train.safetensors").unlink()
+    (line,) = damage(results / "run")
+    assert "data/train.safetensors, which the run was made from, is gone" in line
+
+
 def test_the_command_ends_with_a_count(results):
     command = [sys.executable, "-m", "causalgrok.verify", str(results)]
     assert subprocess.run(command).returncode == 0
