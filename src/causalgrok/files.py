@@ -3,8 +3,12 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+_SKEW = 60
+"""Seconds by which the clocks of two machines may differ."""
 
 
 class DamagedFile(ValueError):
@@ -48,6 +52,22 @@ def is_writable(folder: str | Path) -> bool:
     folder = Path(folder)
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+def refuse_future(paths: Iterable[str | Path]) -> None:
+    """Refuse to start a long job on files of a time to come: Snakemake deletes what is older than its input.
+
+    Raises:
+        OSError: names the first file that is over a minute ahead of the clock, and how to go on.
+    """
+    for path in paths:
+        ahead = Path(path).stat().st_mtime - time.time()
+        if ahead > _SKEW:
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(Path(path).stat().st_mtime))
+            raise OSError(
+                f"{path} is of a time to come, {when}; set the clock right, or if it is, date the results anew with: "
+                "find results -newermt now -exec touch -d @$(date +%s) {} +"
+            )
 
 
 def sha256(path: str | Path) -> str:

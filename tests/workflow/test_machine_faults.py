@@ -4,6 +4,7 @@ half-written, and afterwards the results of a run that was left alone.
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -101,13 +102,14 @@ def test_a_disk_that_cannot_be_written_is_said_before_any_job(left_alone, small_
 def test_a_second_pipeline_in_a_folder_is_refused_and_the_first_is_not_disturbed(left_alone, tmp_path):
     project, whole = left_alone
     command = project.command(f"{RUN}/run.json", "--cores", "1", "--directory", str(tmp_path))
-    options = {"cwd": project.folder, "env": project.environment}
+    options = {"cwd": project.folder, "env": project.environment, "start_new_session": True}
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
     while first.poll() is None and not list((tmp_path / RUN).glob(".resume-*/state.pt")):
         time.sleep(0.05)
+    os.killpg(first.pid, signal.SIGSTOP)  # so that it does not end before it can be disturbed
     second = snakemake(project, tmp_path, f"{RUN}/run.json")
     unlocked = snakemake(project, tmp_path, f"{RUN}/run.json", "--nolock")
-    assert first.poll() is None, "the first ended before it could be disturbed"
+    os.killpg(first.pid, signal.SIGCONT)
     assert second.returncode == 1
     assert "LockException" in second.stdout and "Traceback" not in second.stdout
     assert unlocked.returncode == 1
@@ -117,10 +119,17 @@ def test_a_second_pipeline_in_a_folder_is_refused_and_the_first_is_not_disturbed
 
 
 @needs_faketime
-def test_a_clock_that_is_set_back_an_hour_changes_nothing(left_alone, tmp_path):
+def test_a_clock_that_is_set_back_an_hour_is_told_before_a_training_is_lost(left_alone, tmp_path):
+    """Snakemake deletes what a job has made if it is older than what it was made from."""
     project, whole = left_alone
     ahead = ("faketime", "-f", "+1h")
     assert snakemake(project, tmp_path, SUBSET, "results/data/tiny/ood_test.safetensors", before=ahead).returncode == 0
+    refused = snakemake(project, tmp_path, f"{RUN}/run.json")
+    assert refused.returncode == 1 and "Traceback" not in refused.stdout
+    (line,) = (line for line in refused.stdout.splitlines() if line.startswith("OSError: "))
+    assert "is of a time to come" in line and "epoch 0/" not in refused.stdout
+    advised = line.rsplit(": ", 1)[1]
+    subprocess.run(advised, cwd=tmp_path, shell=True, check=True)
     done = snakemake(project, tmp_path, f"{RUN}/run.json")
     assert done.returncode == 0, done.stdout
     assert_same(tmp_path, whole)

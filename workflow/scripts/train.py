@@ -10,10 +10,12 @@ with logged(snakemake.log[0], append=True):
     die_with_parent()
 
     from causalgrok.data.splits import Split
+    from causalgrok.files import refuse_future
     from causalgrok.training.checkpoints import final_checkpoint
     from causalgrok.training.run import train_run
     from causalgrok.training.settings import Training
 
+    refuse_future([snakemake.input.subset, *snakemake.input.splits])
     folder, parent = Path(snakemake.output.provenance).parent, snakemake.input.parent
     with only_one(folder):
         train_run(
