@@ -191,27 +191,42 @@ def test_every_rule_goes_through_slurm_and_no_number_changes(finished, submit):
 
 
 @pytest.mark.reliability
-def test_training_survives_being_cancelled_again_and_again(submit):
-    pipeline = submit(f"{RUN}/run.json", "--retries", "20")
-    moments = random.Random(0)
+def test_thirty_cancellations_of_a_training(submit):
+    moments, rounds = random.Random(0), 0
+    while True:
+        pipeline = submit(f"{RUN}/run.json", "--retries", "40")
+        cancel_again_and_again(pipeline, 30, moments)
+        printed, rounds = pipeline.wait(), rounds + 1
+        assert pipeline.process.returncode == 0, printed
+        check_numbers(pipeline)
+        if states(pipeline.cluster).count("CANCELLED") == 30:
+            break
+        shutil.rmtree(pipeline.folder / RUN)
+    assert states(pipeline.cluster).count("COMPLETED") == rounds
+    assert set(states(pipeline.cluster)) == {"CANCELLED", "COMPLETED"}
+    assert (pipeline.folder / LOG).read_text().count("resumed after epoch") > 5
 
-    def wait_until_or_over(condition, what: str) -> None:
-        wait_until(lambda: pipeline.process.poll() is not None or condition(), what, seconds=900)
 
-    for attempt in range(1, 11):
-        before = pipeline.state()
-        wait_until_or_over(lambda: states(pipeline.cluster)[-1:] == ["RUNNING"], f"attempt {attempt}")
-        # By turns while it starts, or somewhere in the training of the second after a state has been saved.
-        if attempt % 2:
-            wait_until_or_over(lambda before=before: pipeline.state() > before, "a state of the training")
-        time.sleep(moments.uniform(0, 1 if attempt % 2 else 8))
-        if pipeline.process.poll() is None:
-            pipeline.cluster.cancel(pipeline.training())
-    printed = pipeline.wait()
-    *cancelled, last = states(pipeline.cluster)
-    assert set(cancelled) == {"CANCELLED"} and last == "COMPLETED"
-    assert len(cancelled) >= 3
-    check_continued(pipeline, printed)
+def cancel_again_and_again(pipeline: Pipeline, kills: int, moments: random.Random) -> None:
+    """Cancel the job that trains, until the pipeline has ended or the cluster has seen so many cancellations.
+
+    By turns while it starts, or somewhere in the training of the second after a state has been saved.
+    """
+    while states(pipeline.cluster).count("CANCELLED") < kills:
+        early, before = moments.random() < 0.5, pipeline.state()
+
+        def cancellable(early=early, before=before) -> bool:
+            if pipeline.process.poll() is not None:
+                return True
+            return states(pipeline.cluster)[-1:] == ["RUNNING"] and (early or pipeline.state() > before)
+
+        wait_until(cancellable, "a training to cancel", seconds=900)
+        time.sleep(moments.uniform(0, 8 if early else 1))
+        if pipeline.process.poll() is not None:
+            return
+        job = pipeline.training()
+        pipeline.cluster.cancel(job)
+        wait_until(lambda job=int(job["JobId"]): pipeline.cluster.jobs()[job]["JobState"] != "RUNNING", "a job's end")
 
 
 @pytest.mark.reliability
