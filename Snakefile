@@ -43,6 +43,7 @@ include: "workflow/rules/calibration.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/inspect.smk"
 include: "workflow/rules/targets.smk"
+include: "workflow/rules/briefing.smk"
 
 
 onstart:
@@ -51,3 +52,12 @@ onstart:
     limiter = workflow.scheduler.job_rate_limiter
     if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
+    tell(briefing().plan(jobs_to_do(), workflow.cores if workflow.local_exec else None))
+
+
+onsuccess:
+    tell(briefing().ending(studies_built()))
+
+
+onerror:
+    tell(briefing().failures(*map(Path, log)))
