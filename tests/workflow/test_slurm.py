@@ -204,7 +204,8 @@ def test_thirty_cancellations_of_a_training(submit):
         shutil.rmtree(pipeline.folder / RUN)
     assert states(pipeline.cluster).count("COMPLETED") == rounds
     assert set(states(pipeline.cluster)) == {"CANCELLED", "COMPLETED"}
-    assert (pipeline.folder / LOG).read_text().count("resumed after epoch") > 5
+    attempts = [path.read_text() for path in (pipeline.folder / "logs/slurm/rule_train").rglob("*.log")]
+    assert sum("resumed after epoch" in attempt for attempt in attempts) > 5
 
 
 def cancel_again_and_again(pipeline: Pipeline, kills: int, moments: random.Random) -> None:
