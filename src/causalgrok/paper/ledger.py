@@ -51,7 +51,7 @@ def claims_content(claims: pd.DataFrame | None, titles: Mapping[str, Mapping[str
                     }
                     for family, of_family in rows[rows["verdict"] != "not_run"].groupby("family", sort=False)
                 ],
-                "not_run": rows.loc[rows["verdict"] == "not_run", "claim"].tolist(),
+                "not_run": rows.loc[rows["verdict"] == "not_run", "claim"].unique().tolist(),
             }
             for scope, rows in claims.groupby("scope", sort=False)
         ],

@@ -132,7 +132,8 @@ def data_rows(records: Mapping[str, Record]) -> list[dict[str, str]]:
 
 def file_rows(paths: Iterable[str | Path]) -> list[dict[str, str]]:
     """The files that a paper is made from, each with the start of its checksum."""
-    return [{"file": "/".join(Path(path).parts[-3:]), "sha256": sha256(path)[:DIGITS]} for path in paths]
+    named = {"/".join(Path(path).parts[-3:]): path for path in paths}
+    return [{"file": name, "sha256": sha256(path)[:DIGITS]} for name, path in sorted(named.items())]
 
 
 def fingerprint(files: Sequence[Mapping[str, str]], records: Mapping[str, Record]) -> str:
