@@ -61,7 +61,7 @@ def most_grokked(outcomes: pd.DataFrame) -> pd.DataFrame:
 def _draws(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> str:
     """How many draws a run has of each control."""
     draws = frame.groupby(column)["repeat"].nunique()
-    return listed(f"{draws[key]} {told}" for key, told in names.items() if key in draws) if len(draws) else ""
+    return listed(f"{draws[key]} {told}" for key, told in names.items() if key in draws)
 
 
 @_of("sensitivity")

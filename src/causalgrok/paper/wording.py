@@ -39,8 +39,8 @@ def count(amount: int, noun: str) -> str:
 
 
 def listed(items: Iterable[str]) -> str:
-    """`a, b and c`."""
-    *others, last = list(items)
+    """`a, b and c`; a dash for nothing."""
+    *others, last = list(items) or ["\N{EN DASH}"]
     return f"{', '.join(others)} and {last}" if others else last
 
 
