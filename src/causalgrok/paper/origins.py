@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from causalgrok.files import sha256
-from causalgrok.paper.wording import number, span
+from causalgrok.paper.wording import count, number, span
 from causalgrok.provenance import settings_hash
 
 LISTED_RUNS = 60
@@ -108,7 +108,7 @@ def environments(records: Mapping[str, Record]) -> list[dict[str, str]]:
     return [
         {
             "hash": key,
-            "runs": f"{runs}",
+            "runs": count(runs, "run"),
             "versions": ", ".join([f"python {told['python']}", *(f"{k} {v}" for k, v in told["versions"].items())]),
             "machine": f"{told['processor'] or told['machine']}, {told['cores']} cores, {told['system']}",
         }

@@ -41,6 +41,7 @@ def test_a_paper_holds_figures_verdicts_definitions_and_provenance(paper, read_b
         assert term in text
     assert "✓ supported" in text and "smallest 0.002, Holm 0.004" in text
     assert f"fingerprint {paper[0]['fingerprint']}" in text and "c" * 12 in text
+    assert "(1 run): python 3.11.7, torch 2.13.0; a processor, 2 cores, Linux." in text
 
 
 def test_the_same_inputs_give_the_same_bytes(paper, pictures):
