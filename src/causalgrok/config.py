@@ -428,7 +428,14 @@ RESERVED = {
     "summarise_arms",
     *("estimate_factorial", "fit_critical_size", "compare_stopping", "compare_reported", "summarise_ungrokking"),
     *("test_claims", "present_claims", "measure_shift", "draw_explorer"),
-    *("report", "export_study", "plot_patches", "plot_restaining", *(f"plot_{figure}" for figure in FIGURES)),
+    *(
+        "report",
+        "typeset_paper",
+        "export_study",
+        "plot_patches",
+        "plot_restaining",
+        *(f"plot_{figure}" for figure in FIGURES),
+    ),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""
 

@@ -48,6 +48,7 @@ ENVIRONMENTS = {
     ),
     "statistics": ("lifelines", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy", "statsmodels"),
     "crate": ("rocrate",),
+    "paper": ("numpy", "pandas", "pyarrow", "scipy", "typst"),
     "report": ("numpy", "pandas", "pydantic", "pyyaml", "safetensors", "scipy", "snakemake"),
 }
 """Conda environment -> the packages that its rules' scripts import; the report's job plans the pipeline again."""

@@ -65,6 +65,7 @@ def test_an_environment_holds_what_its_scripts_import(environment, script):
     # Imported inside functions that these jobs do not call, or for type checkers alone.
     lazy = {
         "data": {"torch"},
+        "paper": {"matplotlib"},
         "report": {
             *("huggingface-hub", "matplotlib", "pillow", "pyarrow", "scikit-learn", "torch", "torchvision", "wilds")
         },

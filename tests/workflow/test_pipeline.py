@@ -67,6 +67,16 @@ def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in finished.snakemake("tiny", "--cores", "2").stdout
 
 
+def test_a_paper_is_set_when_it_is_asked_for(finished):
+    paper = "results/tiny/paper.pdf"
+    assert "typeset_paper" not in finished.planned("tiny")
+    assert finished.planned(paper) == {"typeset_paper": 1}
+    done = finished.snakemake(paper, "--cores", "2")
+    assert done.returncode == 0, done.stdout
+    assert (finished.folder / paper).read_bytes().startswith(b"%PDF")
+    assert (finished.folder / "logs/typeset_paper/tiny.log").read_text() == "", "Typst warns of nothing"
+
+
 def test_a_deleted_figure_is_redrawn_alone(finished):
     figure = finished.folder / "results/tiny/figures/steering.pdf"
     before = figure.read_bytes()

@@ -29,6 +29,7 @@ from causalgrok.files import is_writable, sha256
 from causalgrok.inspection import NAME as INSPECT
 from causalgrok.inspection import plan_inspection
 from causalgrok.models.registry import MODULES
+from causalgrok.paper import ASSETS as PAPER
 from causalgrok.planted import CASES
 from causalgrok.plotting import FIGURES
 from causalgrok.processes import pass_library_on, release_stale_lock

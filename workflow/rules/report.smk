@@ -1,4 +1,4 @@
-"""What a study is read in: claims, the explorer, Snakemake's own report, and the bundle that others check."""
+"""What a study is read in: claims, the explorer, Snakemake's own report, a paper, and the bundle that others check."""
 
 
 rule present_claims:
@@ -69,6 +69,31 @@ rule report:
         code=code("report"),
     script:
         "../scripts/report.py"
+
+
+rule typeset_paper:
+    """What would a paper say of it? Sets figures, verdicts, definitions and provenance; no target asks for it by itself."""
+    input:
+        tables=tables_of_study,
+        pictures=pictures_of_paper,
+        records=records_of_study,
+    output:
+        "<results>/{study}/paper.pdf",
+    log:
+        "<logs>/typeset_paper/{study}.log",
+    benchmark:
+        "<benchmarks>/typeset_paper/{study}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/paper.yaml"
+    params:
+        about=about_study,
+        judgements=lambda wildcards: judgements(wildcards.study),
+        captions=captions_of_paper,
+        templates=templates_of_paper,
+        code=code("typeset_paper"),
+    script:
+        "../scripts/typeset_paper.py"
 
 
 rule export_study:

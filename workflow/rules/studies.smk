@@ -73,6 +73,27 @@ def study_figures(study):
     return [*claims, *patches, *(f"<results>/{study}/figures/{figure}.svg" for figure in figures_of(study))]
 
 
+def pictures_of_paper(wildcards):
+    """The same figures as PDF, which is what a paper takes."""
+    figures = [path for path in study_figures(wildcards.study) if path.endswith(".svg")]
+    return [path.removesuffix(".svg") + ".pdf" for path in figures]
+
+
+def captions_of_paper(wildcards, input):
+    """The captions of its figures, which are those of the report."""
+    names = sorted({Path(picture).stem for picture in input.pictures})
+    return [os.path.relpath(Path(workflow.basedir, "workflow/report", f"{name}.rst")) for name in names]
+
+
+def templates_of_paper(wildcards, input):
+    """What a paper is set by: its templates and captions, whose edits set it anew."""
+    return [sha256(path) for path in (*PAPER, *captions_of_paper(wildcards, input))]
+
+
+def records_of_study(wildcards):
+    return [f"<results>/runs/{run.folder}/run.json" for run in runs_of_study(wildcards.study)]
+
+
 def study_tables(study):
     return [f"<results>/{study}/tables/{table}.parquet" for table in tables_of(study)]
 

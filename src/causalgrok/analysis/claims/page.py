@@ -158,16 +158,16 @@ def _line(row: Mapping, sources: Mapping[str, str], families: Mapping[str, str],
     look = f" <span class=look>{linked['look']}</span>" if "look" in linked else ""
     figure, p = f"study {escape(row['study'])}", ""
     if row["verdict"] != "not_run":
-        figure = f"{_number(row['observed'])} {_interval(row)}"
+        figure = f"{_number(row['observed'])} {interval(row)}"
         p = (
-            f"p {_corrected(row['p'], row['p_holm'])}<br>"
-            f"<span class=small>smallest {_corrected(row['smallest_p'], row['smallest_p_holm'])}</span>"
+            f"p {with_holm(row['p'], row['p_holm'])}<br>"
+            f"<span class=small>smallest {with_holm(row['smallest_p'], row['smallest_p_holm'])}</span>"
         )
     return (
         f'<details id="{escape(row["scope"])}-{escape(row["claim"])}-{escape(row["study"])}"><summary>'
         f"{_chip(row['verdict'])}"
         f"<span>{escape(row['sentence'])} <code>{escape(row['claim'])}</code>{look}</span>"
-        f"<span class=figure>{figure}<br><span class=small>claimed {_claimed(row)}; "
+        f"<span class=figure>{figure}<br><span class=small>claimed {claimed_place(row)}; "
         f"reported {escape(row['reported'])}</span></span>"
         f"<span class=figure>{p}</span></summary>{_evidence(row, sources, families, linked)}</details>"
     )
@@ -193,14 +193,15 @@ def _evidence(row: Mapping, sources: Mapping[str, str], families: Mapping[str, s
 
 
 def _test(row: Mapping) -> str:
-    told = f"{row['test']}, claimed {_claimed(row)}"
+    told = f"{row['test']}, claimed {claimed_place(row)}"
     if row["verdict"] == "not_run":
         return told
-    p, smallest = _corrected(row["p"], row["p_holm"]), _corrected(row["smallest_p"], row["smallest_p_holm"])
+    p, smallest = with_holm(row["p"], row["p_holm"]), with_holm(row["smallest_p"], row["smallest_p_holm"])
     return f"{told}; {row['design']}; {row['estimate']}: {_number(row['observed'])}; p {p}, smallest {smallest}"
 
 
-def _claimed(row: Mapping) -> str:
+def claimed_place(row: Mapping) -> str:
+    """Where a claim says that the estimate lies."""
     threshold = _number(row["threshold"]) or "chance"
     return (
         f"within {_number(row['margin'])} of {threshold}"
@@ -209,7 +210,8 @@ def _claimed(row: Mapping) -> str:
     )
 
 
-def _corrected(p: float, holm: float) -> str:
+def with_holm(p: float, holm: float) -> str:
+    """A p-value, and the corrected one where that differs."""
     return _p(p) if p == holm else f"{_p(p)}, Holm {_p(holm)}"
 
 
@@ -217,7 +219,8 @@ def _number(value: float) -> str:
     return "" if pd.isna(value) else f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _interval(row: Mapping) -> str:
+def interval(row: Mapping) -> str:
+    """The interval of a claim's estimate with its level."""
     if pd.isna(row["low"]):
         return "(no interval)"
     return f"({row['level']:.0%}: {_number(row['low'])} to {_number(row['high'])})"
