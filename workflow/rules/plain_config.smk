@@ -8,6 +8,8 @@ from causalgrok.validation import located
 
 # Not workflow.basedir: as a module of another workflow, that is the other's folder.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+if not (ROOT / "Snakefile").exists():
+    sys.exit(f"{ROOT} is not on this machine; clone this workflow, install it, and name its Snakefile in your module")
 IS_MODULE = not (ROOT / "Snakefile").samefile(workflow.main_snakefile)
 
 if problems := [*file_problems(ROOT / "config.yaml")]:
