@@ -11,7 +11,7 @@ min_version("9.27")
 include: "workflow/rules/plain_config.smk"
 
 
-configfile: f"{workflow.basedir}/config.yaml"
+configfile: f"{ROOT}/config.yaml"
 
 
 report: "workflow/report/index.rst"

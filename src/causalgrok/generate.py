@@ -13,6 +13,7 @@ import yaml
 from causalgrok.analysis.claims.entries import Ledger
 from causalgrok.claims_file import load_claims
 from causalgrok.config import Config
+from causalgrok.reference import tables_reference
 from causalgrok.settings import LARGEST
 
 README = "README.md"
@@ -20,6 +21,8 @@ SCHEMA = "workflow/schemas/config.schema.json"
 LOCK = "requirements.lock"
 BEGIN, END = "<!-- config table: generated -->", "<!-- config table: end -->"
 CLAIMS, CLAIMS_PAGE = "workflow/claims.yaml", "docs/claims.md"
+TABLES_PAGE = "docs/tables.md"
+TABLES_BEGIN, TABLES_END = "<!-- reference of tables: generated -->", "<!-- reference of tables: end -->"
 CLAIMS_BEGIN, CLAIMS_END = "<!-- table of claims: generated -->", "<!-- table of claims: end -->"
 
 ENVIRONMENTS = {
@@ -60,6 +63,8 @@ def generated_files(root: Path) -> Iterator[tuple[Path, str]]:
     yield root / README, _between((root / README).read_text(), BEGIN, config_table(), END)
     table = claims_table(Ledger.model_validate(load_claims(root / CLAIMS)))
     yield root / CLAIMS_PAGE, _between((root / CLAIMS_PAGE).read_text(), CLAIMS_BEGIN, table, CLAIMS_END)
+    page = (root / TABLES_PAGE).read_text()
+    yield root / TABLES_PAGE, _between(page, TABLES_BEGIN, f"\n{tables_reference()}\n", TABLES_END)
     pins = locked_versions((root / LOCK).read_text())
     for name, packages in ENVIRONMENTS.items():
         yield root / f"envs/{name}.yaml", _environment(packages, pins)

@@ -66,6 +66,11 @@ def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
     raise located(found, files)
 
 
+def over_defaults(raw: dict, defaults: str | Path) -> dict:
+    """A config with the values of a file where it has none: a module is given no more than what differs."""
+    return _merged(yaml.load(Path(defaults).read_bytes(), Loader=PlainLoader), raw)
+
+
 def check_subset(config: Config, data_root: str | None, run: Run, files: Sequence[str | Path] = ()) -> None:
     """Check that the data can give a run its subset; from metadata, before anything is generated or read.
 

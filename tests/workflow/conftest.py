@@ -18,6 +18,8 @@ class Project:
     """A copy of the repository that a test may run and edit."""
 
     folder: Path
+    library: str = "src"
+    """Where the library lies in the folder."""
 
     def command(self, *arguments: str, overlay: Path | None = TINY) -> list[str]:
         configfile = ["--configfile", str(overlay)] if overlay else []
@@ -26,7 +28,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         # The copy's library comes before the installed one, so that a test can edit it.
-        return os.environ | {"PYTHONPATH": str(self.folder / "src")}
+        return os.environ | {"PYTHONPATH": str(self.folder / self.library)}
 
     def snakemake(self, *arguments: str, overlay: Path | None = TINY) -> subprocess.CompletedProcess:
         """Run Snakemake in the copy; its standard error is in `stdout`."""

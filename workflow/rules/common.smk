@@ -37,24 +37,37 @@ from causalgrok.provenance import code_hash
 from causalgrok.reported_file import read_reported
 from causalgrok.sign_of_life import show_life
 from causalgrok.training.settings import Training
-from causalgrok.validation import ConfigError, check_config, check_subset
+from causalgrok.validation import ConfigError, check_config, check_subset, over_defaults
 
 # A plan of some thousand jobs holds millions of objects; looking through them again and again takes a tenth of its time.
 gc.set_threshold(2_000_000)
 
+# A module is given its config by the other workflow, whose files are none of ours.
+CONFIG_FILES = () if IS_MODULE else workflow.configfiles
+
+
+def own_folder(name):
+    """Where `results`, `logs` or `benchmarks` lie; a module may be told another place."""
+    return Path(workflow.modifier.path_modifier.replace_prefix(workflow.pathvars.apply(f"<{name}>")))
+
+
+RESULTS = own_folder("results")
+
 try:
-    settings = check_config(config, workflow.configfiles)
-    ledger = read_claims(Path(workflow.basedir, "workflow/claims.yaml"), settings)
-    published = read_reported(Path(workflow.basedir, "workflow/reported.csv"), settings)
+    settings = check_config(over_defaults(config, ROOT / "config.yaml") if IS_MODULE else config, CONFIG_FILES)
+    ledger = read_claims(ROOT / "workflow/claims.yaml", settings)
+    published = read_reported(ROOT / "workflow/reported.csv", settings)
     inspection = plan_inspection(settings)
-    DATA_ROOT = settings.data_root or remembered_root(Path("results/data/wilds/source.json"))
+    DATA_ROOT = settings.data_root or remembered_root(RESULTS / "data/wilds/source.json")
 except (ValueError, OSError) as error:
     sys.exit(str(error))
 
 inspected_runs = inspection.runs if inspection else []
 inspected_splits = [*inspection.splits, "probe"] if inspection else ["probe"]
 
-for folder in [".snakemake"] if workflow.dryrun else [".snakemake", "results", "logs", "benchmarks"]:
+for folder in (
+    [".snakemake"] if workflow.dryrun else [".snakemake", RESULTS, own_folder("logs"), own_folder("benchmarks")]
+):
     if not is_writable(folder):
         sys.exit(
             f"{Path(folder).absolute()} cannot be written; make it writable, or work elsewhere with --directory FOLDER"
@@ -64,7 +77,7 @@ if workflow.is_main_process:
     release_stale_lock()
 else:
     show_life()
-pass_library_on(Path(workflow.basedir, "src"))
+pass_library_on(ROOT / "src")
 
 
 pathvars:
@@ -92,7 +105,7 @@ def run_of(wildcards):
 @functools.cache
 def hash_of(script, *modules):
     """The hash of the code that a script reaches; a change of behaviour reruns what depends on it."""
-    return code_hash(Path(workflow.basedir, "workflow/scripts", f"{script}.py"), *modules)
+    return code_hash(ROOT / "workflow/scripts" / f"{script}.py", *modules)
 
 
 def code(script, *modules):
@@ -170,10 +183,10 @@ def packing_settings(wildcards):
 def refuse_impossible(run):
     """End with one line before any job starts if this run cannot get its images or its GPU."""
     try:
-        check_subset(settings, DATA_ROOT, run, workflow.configfiles)
+        check_subset(settings, DATA_ROOT, run, CONFIG_FILES)
     except ConfigError as error:
         sys.exit(str(error))
-    trained = Path("results/runs", run.folder, "run.json").exists()
+    trained = (RESULTS / "runs" / run.folder / "run.json").exists()
     if settings.tasks[run.task].device == "cuda" and not trained and not gpu_visible() and running_here():
         sys.exit(
             f"config: tasks.{run.task}.device: 'cuda', but this machine shows no GPU; plan with -n, run on a cluster, "

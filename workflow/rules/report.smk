@@ -65,7 +65,7 @@ rule report:
     params:
         targets=report_targets,
         snakefile=os.path.relpath(workflow.main_snakefile),
-        config=report_config,
+        config=report_overlay,
         code=code("report"),
     script:
         "../scripts/report.py"
@@ -110,7 +110,7 @@ rule export_study:
     conda:
         "../../envs/crate.yaml"
     params:
-        root=os.path.relpath(workflow.basedir),
+        root=os.path.relpath(ROOT),
         config=report_config,
         code=code("export_study"),
     script:

@@ -222,6 +222,11 @@ def report_config(wildcards):
     return settings.model_dump(mode="json", include=chosen)
 
 
+def report_overlay(wildcards):
+    """The config file that the nested Snakemake is given; another workflow's reads its own, and what was laid over it."""
+    return dict(workflow.config_settings.overwrite_config) if IS_MODULE else report_config(wildcards)
+
+
 def study_targets(study):
     """Everything of one study: its tables, figures, provenance, explorer and report."""
     provenance = [f"<results>/runs/{run.folder}/run.json" for run in runs_of_study(study)]
