@@ -38,6 +38,7 @@ verify: $(INSTALLED) ## check every file of results/ against its checksum
 bench: $(INSTALLED) ## time both sides of every claim of speed
 	$(BIN)/python bench/pooled_interventions.py
 	$(BIN)/python bench/saving.py
+	$(BIN)/python bench/planning.py
 
 lint: $(INSTALLED) ## ruff, snakefmt, codespell and Snakemake's own linter
 	$(BIN)/ruff check .

@@ -5,8 +5,8 @@ Prints seconds of processor time, peak memory and jobs. Run as ``python bench/pl
 """
 
 import argparse
+import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def plan(runs: int) -> tuple[float, float, int]:
-    """Seconds of processor time, peak megabytes so far and jobs of a dry run.
+    """Seconds of processor time, peak megabytes and jobs of a dry run.
 
     Args:
         runs: how many runs the study has, a multiple of ten.
@@ -40,17 +40,18 @@ def plan(runs: int) -> tuple[float, float, int]:
     """
     seeds = list(range(runs // (len(RECIPES) * len(SIZES))))
     study = {"description": "Many runs.", "runs": [{"task": "tissue", "recipes": RECIPES, "n": SIZES, "seeds": seeds}]}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Path(folder, "printed.txt").open("w+") as printed:
         overlay = Path(folder, "many.yaml")
         overlay.write_text(yaml.safe_dump({"studies": {"many": study}}))
         command = [sys.executable, "-m", "snakemake", "-n", "many", "--directory", folder, "--configfile", str(overlay)]
-        done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, after.ru_maxrss / 1024, int(re.search(r"^total +(\d+)", done.stdout, re.MULTILINE)[1])
+        process = subprocess.Popen(command, stdout=printed, stderr=printed)
+        _, status, used = os.wait4(process.pid, 0)
+        printed.seek(0)
+        text = printed.read()
+    if status:
+        sys.exit(text)
+    jobs = int(re.search(r"^total +(\d+)", text, re.MULTILINE)[1])
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, jobs
 
 
 if __name__ == "__main__":
