@@ -106,7 +106,7 @@ COMPARED = {"summarise_verdicts": 1, "correlate_reliance": 1}
 ABLATED = {"subspace", "neurons", "concentration", "verdicts", "reliance"}
 """Tables of one job, and those made from them."""
 AFTER_TRAINING = {
-    **{"collect_seeds": 1, "name_checkpoints": 2, "extract_features": 2, "collect": len(RUN_TABLES)},
+    **{"collect_seeds": 2, "name_checkpoints": 2, "extract_features": 2, "collect": len(RUN_TABLES)},
     **dict.fromkeys(SUMMARISED, 1),
     **dict.fromkeys(MEASURED, 2),
     **COMPARED,
