@@ -153,6 +153,7 @@ def test_a_click_in_the_overview_takes_a_run(visit, file):
         )
 
     click(view, "overview", place, f"() => !location.hash.includes('run={RUN}&')")
+    assert f"run={RUN}&" not in view.evaluate("location.hash")
 
 
 def click(view, panel, place, taken):
