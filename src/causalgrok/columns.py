@@ -146,7 +146,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "hospital_auroc (one-vs-rest AUROC), tumour (|beta| of the tumour classifier); controls: permuted, permuted_f "
         "and permuted_auroc (those three with hospital permuted by slide), matched, matched_f and matched_auroc (equal "
         "mean and variance, dead channels out) and random (drawn without replacement; shown, never decisive)",
-        "mode": "zero or mean: what the channels are set to",
+        "mode": "zero or mean: what the channels are set to; shrunken: moved to the mean by their hospital's share",
         "tumour_overlap": "fraction of the k channels that are among the k most tumour-selective ones",
     }
     | _REPEAT
@@ -583,7 +583,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "rate": "found / repeats: false-positive rate where nothing was planted, power elsewhere",
         "low": "lower end of the 95 % Clopper-Pearson interval of the rate",
         "high": "upper end of it",
-        "inside": "whether found lies inside the central 95 % of the binomial distribution at 5 %",
+        "untied_rate": "the same where the probe has a value, with its place among equal controls drawn at random",
+        "inside": "whether the number behind untied_rate is in the central 95 % of the binomial distribution at 5 %",
     },
     "recovery": {
         "case": "what was planted",

@@ -420,7 +420,7 @@ RESERVED = {
     *("data", "runs", "wilds", "files", "inspect"),  # folders of results
     *("all", "fetch_camelyon17", "fetch_files", *(f"draw_{kind}" for kind in registry.MODULES)),
     *("generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
-    *("probe_layers", "ablate_features", "steer_activations", "measure_geometry", "measure_slides"),
+    *("probe_layers", "ablate_features", "steer_activations", "measure_features"),
     *("restain_splits", "collect_seeds", "name_checkpoints", "measure_counterfactuals", "measure_erasure"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),

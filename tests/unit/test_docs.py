@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,24 @@ def test_snakemake_commands_can_be_run(page):
         assert not [target for target in arguments.targets if not is_target(target, studies)], command
         keys = {pair.partition("=")[0] for pair in arguments.config or []}
         assert keys <= {*Config.model_fields, "PLACE"}, command
+
+
+def test_all_shown_targets_of_our_own_studies_can_be_planned(tmp_path):
+    parser, studies = get_argument_parser(), yaml.safe_load((ROOT / "config.yaml").read_text())["studies"]
+    shown = [
+        target
+        for page in PAGES
+        for command in commands(page, "snakemake")
+        for target in parser.parse_args(shlex.split(command.replace("...", "PLACE"), comments=True)[1:]).targets
+    ]
+    # Those of a tutorial's study are run by tests/workflow/test_tutorials.py.
+    own = {target for target in shown if target in studies or target.split("/")[:2][-1] in {*studies, "runs"}}
+    targets = sorted(target.replace("$task", "linear") for target in own)
+    assert len(targets) > 20
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all", "--directory", str(tmp_path)]
+    done = subprocess.run([*command, "--snakefile", str(ROOT / "Snakefile"), *targets], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert not [*tmp_path.glob("results")]
 
 
 @pytest.mark.parametrize("page", named("make"))

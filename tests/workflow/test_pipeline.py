@@ -89,7 +89,7 @@ def test_a_deleted_figure_is_redrawn_alone(finished):
 
 MEASURED = (
     *("probe_layers", "ablate_features", "measure_erasure", "steer_activations"),
-    *("measure_geometry", "measure_counterfactuals", "measure_slides"),
+    *("measure_features", "measure_counterfactuals"),
 )
 SUMMARISED = (
     "summarise_outcomes",
@@ -173,7 +173,7 @@ def test_a_recipe_edit_retrains_its_own_runs(finished, tmp_path):
     overlay.write_text(text + "\nrecipes:\n  grokking: {weight_decay: 6e-3}\n")
     got = finished.planned("tiny", overlay=overlay)
     assert got["train"] == 1
-    assert got["measure_geometry"] == 1
+    assert got["measure_features"] == 1
 
 
 def test_one_core_gives_the_same_bytes_as_two(finished, tmp_path):

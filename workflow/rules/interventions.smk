@@ -88,37 +88,20 @@ rule steer_activations:
         "../scripts/steer_activations.py"
 
 
-rule measure_slides:
-    """How good is a network on each slide of the hospitals that judge it?"""
+rule measure_features:
+    """In how many dimensions do the features lie, and how good is the network on each slide that judges it?"""
     input:
         "<run_dir>/features.safetensors",
     output:
-        "<run_dir>/slides.parquet",
+        geometry="<run_dir>/geometry.parquet",
+        slides="<run_dir>/slides.parquet",
     log:
-        "<logs>/measure_slides/<run>.log",
+        "<logs>/measure_features/<run>.log",
     benchmark:
-        "<benchmarks>/measure_slides/<run>.jsonl"
+        "<benchmarks>/measure_features/<run>.jsonl"
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("measure_slides"),
+        code=code("measure_features"),
     script:
-        "../scripts/measure_slides.py"
-
-
-rule measure_geometry:
-    """In how many dimensions do the features lie?"""
-    input:
-        "<run_dir>/features.safetensors",
-    output:
-        "<run_dir>/geometry.parquet",
-    log:
-        "<logs>/measure_geometry/<run>.log",
-    benchmark:
-        "<benchmarks>/measure_geometry/<run>.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        code=code("measure_geometry"),
-    script:
-        "../scripts/measure_geometry.py"
+        "../scripts/measure_features.py"

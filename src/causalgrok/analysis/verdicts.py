@@ -42,13 +42,18 @@ _SUBSPACE = {
 
 _NEURONS = {
     f"{selection}, {mode}": {
-        "permuted": f"permuted{suffix}, {mode}",
-        "matched": f"matched{suffix}, {mode}",
-        "random": f"random, {mode}",
+        control: f"{source}, {mode}"
+        for control, source in {
+            "permuted": f"permuted{suffix}",
+            "matched": f"matched{suffix}",
+            "random": "random",
+        }.items()
+        if mode != "shrunken" or control == "permuted"
     }
     for selection, suffix in SUFFIXES.items()
-    for mode in ("zero", "mean")
+    for mode in ("zero", "mean", "shrunken")
 }
+"""Shrunken channels have their refits for a control alone: others have no hospital's share of their own."""
 
 _DAMAGE = ("flip_fraction", "accuracy_drop", "auroc_drop")
 
@@ -96,7 +101,7 @@ def summarise_verdicts(
       the rank of the logistic rows: `flip_fraction`, `accuracy_drop` and `auroc_drop`. The control `permuted` is the
       method's own estimator, logistic rows or mean differences, refitted.
     - neurons, for every k above 0: the same. The mode is a part of the target, ``hospital, zero``; `matched` draws are
-      those matched to the selection.
+      those matched to the selection, and shrunken channels are compared with their refits alone.
 
     Args:
         checkpoints: the study table of named checkpoints.

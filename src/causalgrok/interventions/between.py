@@ -9,12 +9,14 @@ expectation t_h, the variance of the mean over slides, and noises of different h
 
 is the Gram matrix between k hospitals of which the noise is taken out; w_s is slide s's share of the patches of its
 hospital, x_s its mean, and f = (S - 1) / S for S slides of equal size. For slides of equal variance t_h is unbiased.
+A hospital of one slide takes their variance from the others.
 All of it follows from the slides' own Gram matrix, whatever the number of channels.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def between_gram(
 
     Args:
         gram: (slides, slides) inner products of the slides' means.
-        hospitals: (m, slides) hospitals under m groupings, two slides or more in each.
+        hospitals: (m, slides) hospitals under m groupings.
         sizes: (slides,) patches.
         counts: (m, slides) how often every slide counts.
     """
@@ -69,9 +71,46 @@ def between_gram(
     distances = np.diag(gram) - 2 * shares @ gram + squares
     # A slide that counts c times is c slides with shares of w / c each.
     share = shares / np.maximum(counts[:, None], 1)
+    return means, _noise(np.sum(shares * share * distances, axis=-1), shares, share)
+
+
+def hospital_fractions(slides: SlideMeans, hospitals: np.ndarray) -> np.ndarray:
+    """How much of every channel's variance between hospitals lies beyond what the noise of slides reaches.
+
+    ``max(0, 1 - q t / v)``, channel by channel: v is the variance between hospitals' means, t what slides alone would
+    make of it, and q the .99 quantile of the F distribution with k - 1 and S - k degrees of freedom, which is that of
+    ``v / t`` for S slides of equal size in k hospitals that do not differ. 0 for nearly all channels then, near 1 where
+    hospitals lie far apart; 0 for a channel that does not vary.
+
+    Args:
+        slides: the slides' means.
+        hospitals: (m, slides) hospitals under m groupings.
+
+    Returns:
+        (m, d).
+    """
+    shares = hospital_shares(hospitals, slides.sizes)
+    means, squares = shares @ slides.means, shares**2
+    distances = squares @ slides.means**2 - 2 * means * (squares @ slides.means)
+    distances += means**2 * squares.sum(axis=-1, keepdims=True)
+    k = means.shape[1]
+    noise = _noise(distances, shares[..., None, :], shares[..., None, :]).sum(axis=1) * (1 - 1 / k)
+    between = np.sum((means - means.mean(axis=1, keepdims=True)) ** 2, axis=1)
+    ratio = np.divide(noise, between, out=np.ones_like(noise), where=between > 0)
+    return np.clip(1 - stats.f.ppf(0.99, k - 1, max(hospitals.shape[1] - k, 1)) * ratio, 0, 1)
+
+
+def _noise(weighted: np.ndarray, shares: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """The noise t (m, k, ...) of hospitals' means from their slides' weighted squared distances (m, k, ...).
+
+    A hospital of one slide says nothing about how slides differ: they are taken to differ as in the others.
+    """
     squared, cubed = np.sum(shares * share, axis=-1), np.sum(shares * share**2, axis=-1)
     factor = 1 - (2 * cubed - squared**2) / squared
-    return means, np.sum(shares * share * distances, axis=-1) / factor
+    known = np.broadcast_to(factor > 1e-9, weighted.shape)
+    variance = np.divide(weighted, factor * squared, out=np.zeros(weighted.shape), where=known)
+    others = variance.sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    return np.where(known, variance, others) * squared
 
 
 def without_noise(means: np.ndarray, noise: np.ndarray) -> np.ndarray:

@@ -2,7 +2,11 @@
 
 The K highest-scoring pooled channels are set to zero (the source's way) or to their mean over the probe pool's fitting
 slides, and the network's own head classifies what is left. Zero is a value that a channel may never take: it also
-shifts the logits by a constant, which mean ablation does not. Channels are ranked (`channels`) by the hospital
+shifts the logits by a constant, which mean ablation does not. Shrunken ablation moves a channel towards that mean by
+the fraction of its variance between hospitals that lies beyond what slides' noise reaches
+(`between.hospital_fractions`). Where hospitals lie far apart, slides dealt out at random still differ in the same
+channels, so that refits take out as much as the true hospitals do and no test tells them apart; their fractions,
+though, are near zero. Channels are ranked (`channels`) by the hospital
 classifier's coefficients, `hospital` (the source's; `tumour` likewise), by F statistics, `hospital_f`, or by AUROCs,
 `hospital_auroc`.
 
@@ -24,6 +28,7 @@ import numpy as np
 import pandas as pd
 
 from causalgrok.columns import COLUMNS
+from causalgrok.interventions.between import hospital_fractions
 from causalgrok.interventions.channels import (
     auroc_scores,
     f_scores,
@@ -33,7 +38,7 @@ from causalgrok.interventions.channels import (
     selectivity,
 )
 from causalgrok.interventions.controls import random_orders
-from causalgrok.interventions.estimates import Estimates
+from causalgrok.interventions.estimates import Estimates, labelless_slides
 from causalgrok.interventions.features import Features, Head
 from causalgrok.interventions.logistic import fit_validated
 from causalgrok.interventions.scoring import double, score_heads
@@ -41,6 +46,8 @@ from causalgrok.interventions.settings import Measurement
 
 SUFFIXES = {"hospital": "", "hospital_f": "_f", "hospital_auroc": "_auroc"}
 """Selection of hospital channels -> what stands behind the names of its controls, permuted and matched."""
+
+_REFITTED = {f"permuted{suffix}" for suffix in SUFFIXES.values()}
 
 
 @dataclass(frozen=True)
@@ -60,18 +67,18 @@ class ChannelSets:
     """(m, d) bool: which channels belong to each set."""
 
 
-def silenced_heads(head: Head, members: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The heads that see channels at zero, and what is added to their bias where they are at their mean instead.
+def silenced_heads(head: Head, fractions: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The heads that see channels moved to zero, and what is added to their bias if they move to their mean instead.
 
     Args:
         head: the network's head.
-        members: (m, d) bool, the channels that are taken out.
+        fractions: (m, d) how far each channel is moved: 1 or True is all the way.
         means: (d,) mean of every channel.
 
     Returns:
         Weights (m, classes, d) and additions (m, classes) to the bias.
     """
-    return np.where(members[:, None], 0.0, head.weight), (members * means) @ head.weight.T
+    return (1.0 - fractions)[:, None] * head.weight, (fractions * means) @ head.weight.T
 
 
 def ablate_neurons(features: Features, estimates: Estimates) -> pd.DataFrame:
@@ -79,8 +86,9 @@ def ablate_neurons(features: Features, estimates: Estimates) -> pd.DataFrame:
 
     Returns:
         The columns of the table `neurons`: all selections and controls, the settings' neuron counts below the width of
-        the network, both modes, all splits. Random draws of one repeat are nested over k; matched ones are there for
-        the k above 0 that leave at least 2 k live channels to draw from.
+        the network, all splits; set to zero, to the mean, and hospital channels and their refits shrunken. Random draws
+        of one repeat are nested over k; matched ones are there for the k above 0 that leave at least 2 k live channels
+        to draw from.
 
     Raises:
         ValueError: no neuron count is below the width, or hospitals cannot be permuted by slide.
@@ -96,12 +104,34 @@ def ablate_neurons(features: Features, estimates: Estimates) -> pd.DataFrame:
     sets = [*_channel_sets(pool, orders, counts, settings)]
     members = np.concatenate([some.members for some in sets])
     cases = _cases(sets, members, orders["tumour"][0])
-    weight, addition = silenced_heads(head, members, pool.mean(axis=0))
-    # Both modes of a set side by side: they differ in the bias alone, and so are sorted once.
-    cases = cases.loc[cases.index.repeat(2)].assign(mode=np.tile(["zero", "mean"], len(cases)))
-    bias = np.stack([np.broadcast_to(head.bias, addition.shape), head.bias + addition], axis=1)
-    scored = score_heads(features, epoch, cases, np.repeat(weight, 2, axis=0), bias.reshape(len(cases), -1))
+    scored = score_heads(features, epoch, *_altered_heads(head, cases, members, estimates))
     return scored[list(COLUMNS["neurons"])]
+
+
+def _altered_heads(
+    head: Head, cases: pd.DataFrame, members: np.ndarray, estimates: Estimates
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Every set of channels (m, d) in every mode: its case, and the weights and biases of its heads."""
+    means = estimates.fitting.features.mean(axis=0)
+    weight, addition = silenced_heads(head, members, means)
+    # Zero and mean of a set side by side: they differ in the bias alone, and so are sorted once.
+    whole = cases.loc[cases.index.repeat(2)].assign(mode=np.tile(["zero", "mean"], len(cases)))
+    bias = np.stack([np.broadcast_to(head.bias, addition.shape), head.bias + addition], axis=1)
+    hospital = cases["selection"].isin([*SUFFIXES, *_REFITTED]).to_numpy()
+    grouping = (cases["repeat"] + 1).where(cases["selection"].isin(_REFITTED), 0)[hospital]
+    shrunken, added = silenced_heads(head, members[hospital] * _hospital_fractions(estimates)[grouping], means)
+    return (
+        pd.concat([whole, cases[hospital].assign(mode="shrunken")], ignore_index=True),
+        np.vstack([np.repeat(weight, 2, axis=0), shrunken]),
+        np.vstack([bias.reshape(len(whole), -1), head.bias + added]),
+    )
+
+
+def _hospital_fractions(estimates: Estimates) -> np.ndarray:
+    """How far shrunken ablation moves every channel (1 + refits, d), under the true hospitals and the permuted ones."""
+    slides = labelless_slides(estimates.fitting, estimates.design)
+    groupings = np.vstack([estimates.fitting.hospitals, estimates.permuted])
+    return hospital_fractions(slides, groupings[:, slides.first])
 
 
 def hospital_orders(estimates: Estimates) -> dict[str, np.ndarray]:

@@ -3,7 +3,8 @@
 Features are generated many times over, every probe measures them as it measures a checkpoint, and what it says is a
 verdict against each of its controls (`causalgrok.analysis.verdicts`): found is p <= .05. With 39 permuted hospitals p
 is a multiple of 1/40, with 19 other controls of 1/20: a test whose true value is exchangeable with its controls has
-the level .05 exactly, or less where values tie. Of r repeats, the number found then is binomial(r, .05).
+the level .05 exactly, or less where values tie. Of r repeats, the number found then is binomial(r, .05) if ties are
+broken at random (`untied_rate`), which shows whether a low rate comes from ties or from a test that is wrong.
 
 Probes, on the split OOD test:
 
@@ -13,6 +14,7 @@ Probes, on the split OOD test:
     <method>_<measure>                          subspace ablation, logistic, shrunken_mean and leace
     neurons_<measure>                           the source's selection, set to zero
     neurons_f_<measure>, neurons_auroc_...      the other selections
+    neurons_shrunken_..., neurons_f_shrunken... the same, moved to the mean by their hospital's share
     decodability                                the hospital probe's accuracy on the judging slides
 
 Decodability under permuted hospitals is that of classifiers refitted to them.
@@ -65,32 +67,42 @@ def power_of_case(case: str, *, repeats: int, seed: int) -> pd.DataFrame:
         for repeat in range(repeats):
             planted, settings = plant(case, strength, repeat, seed=seed)
             trials.append(try_probes(planted.features, settings, repeat))
-        for probe, control, found in _decisions(trials):
-            rows.append({"case": case, "strength": strength, "probe": probe, "control": control, **rate(found)})
+        for probe, control, *found in _decisions(trials, seed):
+            rows.append({"case": case, "strength": strength, "probe": probe, "control": control, **rate(*found)})
     return pd.DataFrame(rows, columns=list(COLUMNS["validation"]))
 
 
-def rate(found: np.ndarray) -> dict[str, object]:
-    """The columns repeats to inside of decisions (repeats,) bool."""
+def rate(found: np.ndarray, untied: np.ndarray) -> dict[str, object]:
+    """The columns repeats to inside.
+
+    Args:
+        found: (repeats,) whether an effect was found.
+        untied: (defined,) whether it was with ties broken at random, where the probe has a value.
+    """
     number, repeats = int(found.sum()), len(found)
     interval = stats.binomtest(number, repeats).proportion_ci(0.95, method="exact")
-    low, high = stats.binom.ppf((0.025, 0.975), repeats, LEVEL)
+    low, high = stats.binom.ppf((0.025, 0.975), len(untied), LEVEL)
     return {
         "repeats": repeats,
         "found": number,
         "rate": number / repeats,
         "low": float(interval.low),
         "high": float(interval.high),
-        "inside": bool(low <= number <= high),
+        "untied_rate": float(untied.mean()) if len(untied) else np.nan,
+        "inside": bool(low <= untied.sum() <= high),
     }
 
 
-def judge(trials: Sequence[Trial]) -> pd.DataFrame:
+def judge(trials: Sequence[Trial], seed: int = 0) -> pd.DataFrame:
     """What every probe measured in every trial, and its p against every control.
 
+    Args:
+        trials: what was measured.
+        seed: seed of the order of ties in `untied_p`.
+
     Returns:
-        Columns probe, control, trial (its index), value and p; a probe without a value, as monotony is where the
-        direction is undefined, has no p and so finds nothing.
+        Columns probe, control, trial (its index), value, p and untied_p; a probe without a value, as monotony is where
+        the direction is undefined, has no p and so finds nothing.
     """
     tables = {name: pd.concat([trial.tables[name] for trial in trials]) for name in trials[0].tables}
     checkpoints = tables["steering"][[*RUN, "epoch"]].drop_duplicates().assign(name="final")
@@ -105,7 +117,9 @@ def judge(trials: Sequence[Trial]) -> pd.DataFrame:
     for name in trials[0].refitted:
         values = np.stack([trial.refitted[name] for trial in trials])
         frames.append(_judged(name, "permuted", values[:, :1], values[:, 1:]))
-    return pd.concat(frames)[["probe", "control", "trial", "value", "p"]]
+    judged = pd.concat(frames, ignore_index=True)
+    judged["untied_p"] = _untied(judged, np.random.default_rng(seed))
+    return judged[["probe", "control", "trial", "value", "p", "untied_p"]]
 
 
 def monotone_answers(steering: pd.DataFrame, direction: str) -> np.ndarray:
@@ -117,13 +131,23 @@ def monotone_answers(steering: pd.DataFrame, direction: str) -> np.ndarray:
     return np.array([np.ptp(curve) > 0 and _monotony(curves.columns, curve) for curve in curves.to_numpy()])
 
 
-def _decisions(trials: Sequence[Trial]) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Probe, control, and whether an effect was found (trials,)."""
-    for (probe, control), some in judge(trials).groupby(["probe", "control"], sort=False):
-        yield probe, control, np.isin(range(len(trials)), some.loc[some["p"] <= LEVEL, "trial"])
+def _decisions(trials: Sequence[Trial], seed: int) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    """Probe, control, whether an effect was found (trials,), and whether if ties are broken (trials with a value,)."""
+    for (probe, control), some in judge(trials, seed).groupby(["probe", "control"], sort=False):
+        found = np.isin(range(len(trials)), some.loc[some["p"] <= LEVEL, "trial"])
+        yield probe, control, found, some["untied_p"].dropna().to_numpy() <= LEVEL
     steering = pd.concat([trial.tables["steering"] for trial in trials])
-    yield "monotone", "none", monotone_answers(steering, "hospital")
-    yield "random_monotone", "none", monotone_answers(steering, "isotropic")
+    for probe, direction in {"monotone": "hospital", "random_monotone": "isotropic"}.items():
+        answers = monotone_answers(steering, direction)
+        yield probe, "none", answers, answers
+
+
+def _untied(judged: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """The p of every row if the value's place among the controls that tie with it is drawn."""
+    controls = np.round(1 / judged["smallest_p"]) - 1
+    reached = np.round(judged["p"] * (1 + controls)) - 1
+    ties = np.round(2 * (reached - controls * (1 - judged["percentile"])))
+    return (1 + reached - np.floor(rng.random(len(judged)) * (1 + ties))) / (1 + controls)
 
 
 def _monotony(alphas: Sequence[float], accuracies: np.ndarray) -> bool:
@@ -132,9 +156,9 @@ def _monotony(alphas: Sequence[float], accuracies: np.ndarray) -> bool:
 
 def _name(probe: str, target: str, measure: str) -> str:
     """The probe's name in the table: what was done, and by which measure it is judged."""
-    target = target.split(", ")[0]
+    target, _, mode = target.partition(", ")
     done = {"steering": "steering", "subspace": target, "neurons": _SELECTIONS.get(target)}[probe]
-    return f"{done}_{measure}"
+    return "_".join([done, *(["shrunken"] if mode == "shrunken" else []), measure])
 
 
 def _logit_shifts(steering: pd.DataFrame) -> pd.DataFrame:
@@ -146,5 +170,5 @@ def _logit_shifts(steering: pd.DataFrame) -> pd.DataFrame:
 def _judged(probe: str, control: str, value: np.ndarray, controls: np.ndarray) -> pd.DataFrame:
     """Values (trials, 1) held against their controls (trials, m)."""
     value = value[:, 0]
-    p = verdict_of(value, controls).p
-    return pd.DataFrame({"probe": probe, "control": control, "trial": range(len(value)), "value": value, "p": p})
+    named = {"probe": probe, "control": control, "trial": range(len(value)), "value": value}
+    return pd.DataFrame(named | verdict_of(value, controls)._asdict())

@@ -112,7 +112,7 @@ def decodability(features: Features, settings: Measurement) -> np.ndarray:
 
 
 def _compared(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose verdicts are looked at: channels at zero; no INLP, which is the logistic rows here."""
+    """The rows whose verdicts are looked at: channels at zero and shrunken; no INLP, here the logistic rows again."""
     if "mode" in table:
-        return table[table["mode"] == "zero"]
+        return table[table["mode"] != "mean"]
     return table[(table["method"] != "inlp") & (table["space"] == "raw")]

@@ -208,6 +208,16 @@ def test_neurons_are_judged_per_selection_mode_and_count():
     assert 8 not in set(frame["size"]), "which has no control"
 
 
+def test_shrunken_channels_are_compared_with_their_refits_alone():
+    rows = [silenced("hospital", k=k, mode="shrunken", accuracy=0.9 - k / 10) for k in (0, 4)]
+    rows += [silenced("permuted", mode="shrunken", repeat=i, accuracy=0.9) for i in range(3)]
+    rows += [silenced(name, mode="zero", accuracy=0.1) for name in ("matched", "random", "permuted")]
+    frame = summarise(neurons=rows)
+    drop = frame[frame["measure"] == "accuracy_drop"]
+    assert drop["target"].tolist() == ["hospital, shrunken"] and drop["control"].tolist() == ["permuted"]
+    assert drop["value"].item() == pytest.approx(0.4) and drop["p"].item() == pytest.approx(1 / 4)
+
+
 def test_only_named_checkpoints_are_judged_and_one_epoch_may_have_two_names():
     rows = [silenced(name, epoch=epoch) for name in ("hospital", "matched") for epoch in (0, 5, 10)]
     frame = summarise(neurons=rows, names=("selected", "final"))

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.stats
 
 from causalgrok.interventions.between import (
+    SlideMeans,
     between_gram,
     draw_slides,
+    hospital_fractions,
     hospital_shares,
     participation_ratio,
     slide_means,
@@ -89,3 +92,41 @@ def test_draws_keep_every_hospitals_number_of_slides():
     assert (counts[:, :3].sum(axis=1) == 3).all() and (counts[:, 3:].sum(axis=1) == 2).all()
     np.testing.assert_allclose(counts.mean(axis=0), 1, atol=0.15)
     assert counts.max() == 3
+
+
+def test_fraction_of_a_channel_is_what_noise_does_not_reach():
+    rng = np.random.default_rng(5)
+    slides = np.repeat(np.arange(18), rng.integers(2, 9, 18))
+    summed = slide_means(rng.standard_normal((len(slides), 7)) + np.outer(HOSPITALS[slides], np.arange(7) / 4), slides)
+    groupings = np.stack([HOSPITALS, rng.permutation(HOSPITALS)])
+    once, centring, reached = np.ones(groupings.shape), np.eye(3) - 1 / 3, scipy.stats.f.ppf(0.99, 2, 15)
+    found = hospital_fractions(summed, groupings)
+    assert found.shape == (2, 7)
+    for channel in range(7):
+        column = summed.means[:, [channel]]
+        grams, noises = between_gram(column @ column.T, groupings, summed.sizes, once)
+        noise, between = noises.sum(axis=1) * 2 / 3, np.trace(centring @ grams @ centring, axis1=1, axis2=2)
+        np.testing.assert_allclose(found[:, channel], np.clip(1 - reached * noise / between, 0, 1), atol=1e-12)
+    assert found[0, 6] > 0.7 and found[0, 0] == 0, "planted and not"
+
+
+def test_one_channel_of_a_hundred_without_a_hospital_effect_has_a_share():
+    rng = np.random.default_rng(7)
+    summed = SlideMeans(rng.standard_normal((18, 20_000)), np.full(18, 5), np.arange(18))
+    assert np.mean(hospital_fractions(summed, HOSPITALS[None]) > 0) == pytest.approx(0.01, abs=0.002)
+
+
+def test_a_hospital_of_one_slide_has_the_noise_of_the_others():
+    rng = np.random.default_rng(8)
+    hospitals, sizes = np.repeat([0, 3, 4], [1, 8, 8])[None], np.full(17, 5)
+    means = rng.standard_normal((17, 4000))
+    gram, noise = between_gram(means @ means.T, hospitals, sizes, np.ones(hospitals.shape))
+    assert noise[0, 0] == pytest.approx(4000, rel=0.1) and noise[0, 1] == pytest.approx(500, rel=0.1)
+    signal = np.trace(without_noise(gram, noise)[0])
+    assert abs(signal) < 0.1 * np.trace(gram[0])
+    assert np.isfinite(hospital_fractions(SlideMeans(means, sizes, np.arange(17)), hospitals)).all()
+
+
+def test_a_channel_that_does_not_vary_has_no_hospital_share():
+    values = np.random.default_rng(0).standard_normal((36, 2)) * (1, 0)
+    assert hospital_fractions(slide_means(values, np.repeat(np.arange(18), 2)), HOSPITALS[None])[0, 1] == 0

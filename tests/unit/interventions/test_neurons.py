@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from causalgrok.columns import COLUMNS
 from causalgrok.interventions.ablation import ablate_features
+from causalgrok.interventions.between import hospital_fractions
 from causalgrok.interventions.channels import (
     auroc_scores,
     f_scores,
@@ -17,11 +18,12 @@ from causalgrok.interventions.channels import (
     selectivity,
 )
 from causalgrok.interventions.controls import permuted_domains, random_orders
-from causalgrok.interventions.estimates import estimate
+from causalgrok.interventions.estimates import estimate, labelless_slides
 from causalgrok.interventions.features import PROBE, SPLITS, Features, Head
 from causalgrok.interventions.logistic import fit_validated
 from causalgrok.interventions.neurons import hospital_orders, silenced_heads
 from causalgrok.interventions.probing import judging_mask
+from causalgrok.interventions.scoring import double
 from causalgrok.interventions.settings import Measurement
 from causalgrok.scoring import accuracy, auroc
 
@@ -75,7 +77,8 @@ def test_table_agrees_with_altered_features(planted_features):
     assert set(frame["k"]) == {0, 1, 2, 4, 23}, "without all 24 channels no network is left"
     sets = 5 * (len(TARGETS) + SETTINGS.repeats + len(PERMUTED) * SETTINGS.refits)
     sets += 3 * len(MATCHED) * SETTINGS.matched_draws
-    assert len(frame) == sets * 2 * len(SPLITS)
+    shrunken = 5 * (len(TARGETS[:3]) + len(PERMUTED) * SETTINGS.refits)
+    assert len(frame) == (sets * 2 + shrunken) * len(SPLITS)
     pool, domains = fitting_pool(features, 10)
     estimates = estimate(features, 10, SETTINGS)
     scores = [selectivity(estimates.probe), f_scores(pool, domains), auroc_scores(pool, domains)]
@@ -87,7 +90,7 @@ def test_table_agrees_with_altered_features(planted_features):
     permuted = hospital_orders(estimates)
     orders |= {(name, repeat): order for name in PERMUTED for repeat, order in enumerate(permuted[name])}
     head, means = features.head(10), pool.astype(np.float64).mean(axis=0)
-    for row in frame[~frame["selection"].isin(MATCHED)].itertuples():
+    for row in frame[~frame["selection"].isin(MATCHED) & (frame["mode"] != "shrunken")].itertuples():
         order = orders[row.selection, row.repeat]
         channels = order[: row.k]
         values = features.at(10, row.split).astype(np.float64)
@@ -208,6 +211,27 @@ def test_mean_ablation_keeps_the_mean_logits(planted_features):
     modes = [frame[frame["mode"] == mode].set_index(by) for mode in ("zero", "mean")]
     np.testing.assert_allclose(modes[0]["auroc"], modes[1]["auroc"], atol=1e-9)
     assert (modes[0]["accuracy"] != modes[1]["accuracy"]).any(), "zero moves the threshold as well"
+
+
+def test_shrunken_channels_move_to_their_mean_by_their_hospitals_share(planted_features):
+    features = planted_features(reads="both", epochs=(10,)).features
+    estimates = estimate(features, 10, SETTINGS)
+    slides = labelless_slides(estimates.fitting, estimates.design)
+    means, head = estimates.fitting.features.mean(axis=0), double(features.head(10))
+    values, labels = features.at(10, "ood_val").astype(np.float64), features.labels("ood_val")
+    frame = ablate_features(features, SETTINGS, ("neurons",))["neurons"]
+    rows = frame.query("mode == 'shrunken' and k == 4 and split == 'ood_val'").set_index(["selection", "repeat"])
+    assert set(rows.index.unique(0)) == {*TARGETS[:3], *PERMUTED}
+    orders = hospital_orders(estimates)
+    for selection, repeat, hospitals in (
+        ("hospital_f", 0, estimates.fitting.hospitals),
+        ("permuted_f", 3, estimates.permuted[3]),
+    ):
+        chosen = np.isin(np.arange(24), orders[selection][repeat][:4])
+        moved = chosen * hospital_fractions(slides, hospitals[None, slides.first])[0]
+        logits = head.logits(values + moved * (means - values))
+        assert rows.loc[(selection, repeat), "auroc"] == pytest.approx(auroc(logits, labels))
+        assert rows.loc[(selection, repeat), "accuracy"] == pytest.approx(accuracy(logits, labels))
 
 
 def test_random_draws_are_nested_and_without_replacement():

@@ -7,7 +7,7 @@ from scipy import stats
 
 from causalgrok.columns import COLUMNS
 from causalgrok.interventions.features import PROBE
-from causalgrok.planted import CASES
+from causalgrok.planted import CASES, power
 from causalgrok.planted.cases import MODELS, NULL_CASES, STRENGTHS, STRONG, strengths_of
 from causalgrok.planted.power import judge, monotone_answers, power_of_case, rate
 from causalgrok.planted.trials import hospital_spreads, plant, try_probes
@@ -31,7 +31,7 @@ def steering_table(accuracies):
 
 @pytest.mark.parametrize(("found", "repeats"), [(0, 40), (3, 40), (40, 40), (17, 200)])
 def test_interval_is_clopper_and_pearsons(found, repeats):
-    row = rate(np.arange(repeats) < found)
+    row = rate(np.arange(repeats) < found, np.zeros(0, dtype=bool))
     low = stats.beta.ppf(0.025, found, repeats - found + 1) if found else 0.0
     high = stats.beta.ppf(0.975, found + 1, repeats - found) if found < repeats else 1.0
     assert (row["found"], row["repeats"], row["rate"]) == (found, repeats, found / repeats)
@@ -39,7 +39,8 @@ def test_interval_is_clopper_and_pearsons(found, repeats):
 
 
 def test_inside_is_the_central_part_of_the_binomial_distribution():
-    inside = [number for number in range(40) if rate(np.arange(200) < number)["inside"]]
+    none = np.zeros(200, dtype=bool)
+    inside = [number for number in range(40) if rate(none, np.arange(200) < number)["inside"]]
     assert inside == list(range(4, 17))
     assert stats.binom.cdf(3, 200, 0.05) <= 0.025 < stats.binom.cdf(4, 200, 0.05)
     assert stats.binom.sf(16, 200, 0.05) <= 0.025 < stats.binom.sf(15, 200, 0.05)
@@ -70,12 +71,36 @@ def test_a_strong_plant_is_found_and_every_control_is_there(strong):
     judged = judge(strong)
     assert set(judged["trial"]) == {0, 1, 2}
     p = judged.set_index(["probe", "control"])["p"]
-    for probe in ("steering_spread", "decodability", "logistic_flip_fraction", "shrunken_mean_flip_fraction"):
+    for probe in (
+        *("steering_spread", "decodability", "logistic_flip_fraction", "shrunken_mean_flip_fraction"),
+        "neurons_shrunken_flip_fraction",
+    ):
         assert (p.loc[(probe, "permuted")] <= 0.05).all(), probe
     controls = judged.groupby("probe")["control"].agg(set)
     assert controls["steering_logit_shift"] == {"permuted", "matched", "isotropic"}
     assert controls["shrunken_mean_flip_fraction"] == {"permuted", "matched", "isotropic"}
     assert controls["neurons_flip_fraction"] == {"permuted", "matched", "random"}
+    assert controls["neurons_shrunken_flip_fraction"] == {"permuted"}
+
+
+def test_ties_are_broken_at_random_and_nothing_else(strong):
+    judged = judge(strong)
+    values = judged[judged["probe"].eq("decodability")]
+    orders = np.array([judge(strong, seed)["untied_p"] for seed in range(30)])
+    assert (orders <= judged["p"].to_numpy() + 1e-12).all(), "a place among equals is never behind them all"
+    moved = np.ptp(orders, axis=0) > 0
+    np.testing.assert_allclose(orders[:, ~moved], np.tile(judged["p"][~moved], (30, 1)))
+    controls = strong[0].refitted["decodability"][1:]
+    assert moved[values.index[0]] == (strong[0].refitted["decodability"][0] in controls)
+    assert moved.any() and not moved[judged["probe"].eq("steering_spread")].any(), "which does not tie"
+
+
+def test_a_probe_that_ties_always_has_its_level_once_ties_are_broken():
+    value, controls = np.zeros((4000, 1)), np.zeros((4000, 39))
+    judged = power._judged("any", "permuted", value, controls)
+    assert (judged["p"] == 1).all()
+    found = power._untied(judged, np.random.default_rng(0)) <= 0.05
+    assert rate(np.zeros(4000, dtype=bool), found)["inside"] and found.sum() > 100
 
 
 def test_what_is_judged_is_what_the_tables_say(strong):
