@@ -146,10 +146,11 @@ def _judged(verdicts: pd.DataFrame) -> Iterator[pd.DataFrame]:
     yield _named(steering, "steering, " + steering["stage"])
     subspace = values[probe == "subspace"]
     yield _named(subspace, "subspace, " + subspace["target"])
-    neurons = values[(probe == "neurons") & (target == "hospital, zero")]
-    if sizes := sorted(neurons["size"].unique()):
-        k = max((size for size in sizes if size <= sizes[-1] / 2), default=sizes[0])
-        yield _named(neurons[neurons["size"] == k], f"neurons, hospital, K = {k:g}")
+    for mode, name in {"zero": "hospital", "shrunken": "shrunken"}.items():
+        neurons = values[(probe == "neurons") & (target == f"hospital, {mode}")]
+        if sizes := sorted(neurons["size"].unique()):
+            k = max((size for size in sizes if size <= sizes[-1] / 2), default=sizes[0])
+            yield _named(neurons[neurons["size"] == k], f"neurons, {name}, K = {k:g}")
 
 
 def _decoded(probing: pd.DataFrame, named: pd.DataFrame) -> pd.DataFrame:

@@ -168,7 +168,8 @@ def test_checkpoints_are_correlated_by_themselves_and_init_never():
 
 def test_a_single_neuron_count_is_taken_as_it_is():
     rows = [verdict(RELIANCE[seed], seed=seed, probe="neurons", target="hospital, zero", size=16) for seed in SEEDS]
-    assert list(correlate(rows)["probe"]) == ["neurons, hospital, K = 16"]
+    rows += [one | {"target": "hospital, shrunken"} for one in rows]
+    assert list(correlate(rows)["probe"]) == ["neurons, hospital, K = 16", "neurons, shrunken, K = 16"]
 
 
 def test_nothing_measured_gives_an_empty_table():

@@ -26,7 +26,7 @@ def verdicts(random, favoured):
     asked += [
         ("neurons", "pooled", f"{selection}, {mode}", float(k))
         for selection in ("hospital", "hospital_f", "hospital_auroc")
-        for mode in ("zero", "mean")
+        for mode in ("zero", "mean", "shrunken")
         for k in (16, 64)
     ]
     checkpoints = {"memorised": 16, "final": 3000}
