@@ -48,7 +48,8 @@ what trains small networks on every fortieth."""
 
 _ORDERED = (
     *("steering_logit_shift", "steering_spread", "steering_monotone", "logistic_flip_fraction"),
-    *("shrunken_mean_flip_fraction", "leace_flip_fraction", "neurons_flip_fraction", "decodability"),
+    *("shrunken_mean_flip_fraction", "leace_flip_fraction", "neurons_flip_fraction", "neurons_shrunken_flip_fraction"),
+    "decodability",
 )
 """Probes whose order of strengths is looked at."""
 
