@@ -28,12 +28,12 @@ from causalgrok.factorials import design_between
 from causalgrok.files import is_writable, sha256
 from causalgrok.inspection import NAME as INSPECT
 from causalgrok.inspection import plan_inspection
+from causalgrok.known_hashes import KnownHashes
 from causalgrok.models.registry import MODULES
 from causalgrok.paper import ASSETS as PAPER
 from causalgrok.planted import CASES
 from causalgrok.plotting import FIGURES
 from causalgrok.processes import pass_library_on, release_stale_lock
-from causalgrok.provenance import code_hash
 from causalgrok.reported_file import read_reported
 from causalgrok.sign_of_life import show_life
 from causalgrok.training.settings import Training
@@ -102,10 +102,12 @@ def run_of(wildcards):
     return Run(wildcards.task, wildcards.recipe, int(wildcards.n), int(wildcards.seed))
 
 
-@functools.cache
+known_hashes = KnownHashes(ROOT / "workflow/scripts")
+
+
 def hash_of(script, *modules):
     """The hash of the code that a script reaches; a change of behaviour reruns what depends on it."""
-    return code_hash(ROOT / "workflow/scripts" / f"{script}.py", *modules)
+    return known_hashes.of(script, *modules)
 
 
 def code(script, *modules):

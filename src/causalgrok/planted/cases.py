@@ -17,7 +17,7 @@ unequal over directions and slides differ.
 `unused` is not a case of the hypothesis that permuting tests: there hospitals differ, so that a refitted estimator
 meets a hospital effect too. Probes of directions that the head reads should find nothing more often than 5 %, less is
 as good; a probe of the features alone, decodability, should find it. Channels are no directions: each carries a part of
-the hospital, and the head reads most of them, so that it is all channels together of which it does not read the hospital.
+the hospital, and the head reads most channels; it is in all of them together that it does not read the hospital.
 """
 
 from causalgrok.planted.feature_model import FeatureModel
