@@ -61,7 +61,8 @@ class KnownHashes:
     def _digest(self) -> str:
         """The sha256 of all sources, and of the Python that would parse them."""
         digest = hashlib.sha256(sys.version.encode())
-        for path in sorted([*self._package.rglob("*.py"), *self._scripts.glob("*.py")]):
-            content = path.read_bytes()
-            digest.update(f"{path}\0{len(content)}\0".encode() + content)
+        for folder in (self._package, self._scripts):
+            for path in sorted(folder.rglob("*.py")):
+                content = path.read_bytes()
+                digest.update(f"{path.relative_to(folder)}\0{len(content)}\0".encode() + content)
         return digest.hexdigest()

@@ -17,6 +17,7 @@ from mutated_config import ODD, SMALL, VALUES, WHOLE, mutated
 
 from causalgrok.claims_file import read_claims
 from causalgrok.config import Config, parent_of
+from causalgrok.known_hashes import KnownHashes
 from causalgrok.reported_file import read_reported
 from causalgrok.validation import ConfigError, check_config
 
@@ -28,6 +29,11 @@ MOST_STUDIES = 8
 
 PATH = re.compile(r"<\w+>(/[\w.{}-]+)+")
 """What a rule may make of names: below one of its folders, and nothing that a shell or a pattern reads otherwise."""
+
+
+@functools.cache
+def known_hashes() -> KnownHashes:
+    return KnownHashes(ROOT / "workflow/scripts")
 
 
 @functools.cache
@@ -62,7 +68,11 @@ def plan(config: Config) -> list[str]:
     here = SimpleNamespace(basedir=ROOT, configfiles=[], executor_plugin=None, non_local_exec=False, dryrun=True)
     rules |= {"settings": config, "workflow": here, "inspection": None, "inspected_runs": [], "DATA_ROOT": None}
     rules |= {"IS_MODULE": False, "CONFIG_FILES": (), "RESULTS": Path("results"), "ROOT": ROOT}
-    rules |= {"ledger": claims(), "published": read_reported(ROOT / "workflow/reported.csv", config)}
+    rules |= {
+        "known_hashes": known_hashes(),
+        "ledger": claims(),
+        "published": read_reported(ROOT / "workflow/reported.csv", config),
+    }
     asked: list = []
     for name in config.datasets:
         wildcards = SimpleNamespace(dataset=name)

@@ -1,6 +1,7 @@
 """Kept hashes are those that would be computed, and nothing is kept that an edit has made wrong."""
 
 import json
+import shutil
 
 import pytest
 
@@ -84,3 +85,14 @@ def test_a_folder_that_cannot_be_written_goes_without(project):
     first = started(folder)
     assert first.of("train") == provenance.code_hash(folder / "scripts/train.py")
     first.keep()
+
+
+def test_a_copy_of_the_project_knows_them_too(project, tmp_path):
+    folder, computed = project
+    first = started(folder)
+    first.of("train")
+    first.keep()
+    for name in ("causalgrok", "scripts"):
+        shutil.copytree(folder / name, tmp_path / "copy" / name)
+    assert started(tmp_path / "copy").of("train") == first.of("train")
+    assert computed == ["train"]

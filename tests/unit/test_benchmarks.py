@@ -1,0 +1,33 @@
+"""The benchmarks run and say what they promise, at sizes that prove nothing."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+SMALL = {
+    "pooled_interventions": (["--images", "40", "--passes", "1", "--repeats", "1"], r"ratio +\d+"),
+    "saving": (["--epochs", "1", "--repeats", "1"], r"by default +-?[\d.]+% of the time"),
+    "planning": (["--runs", "10"], r"10 runs +\d+ jobs +[\d.]+ s +\d+ MB"),
+}
+
+
+def test_every_benchmark_is_tried():
+    assert {path.stem for path in BENCH.glob("*.py")} == set(SMALL)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_benchmark_runs(name):
+    options, said = SMALL[name]
+    done = subprocess.run(
+        [sys.executable, str(BENCH / f"{name}.py"), *options],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        cwd=BENCH.parent,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(said, done.stdout), done.stdout
