@@ -181,6 +181,7 @@ NAMES = {
     },
     "method": {"leace": "LEACE", "inlp": "INLP", "macenko": "re-stained, Macenko", "reinhard": "re-stained, Reinhard"},
     "selector": {"hospital": "|beta|", "hospital_f": "one-way F", "hospital_auroc": "one-vs-rest AUROC"},
+    "mode": {"shrunken": "mean, by the hospital's share"},
     "probe": {"mlp": "MLP"},
     "measure": {"auroc_drop": "drop of AUROC", "accuracy_drop": "drop of accuracy", "monotone": "monotonicity"},
 }
