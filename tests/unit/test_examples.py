@@ -1,7 +1,9 @@
 """The examples run, say what is true, and need no more than they say."""
 
 import importlib.util
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +55,19 @@ def test_own_features_runs_without_snakemake_and_torch():
     assert {"causalgrok", "numpy", "pandas"} <= {*re.findall(r"'(\w+)'", modules)}
     assert not {"snakemake", "torch"} & {*re.findall(r"'(\w+)'", modules)}
     assert any(line.startswith("After LEACE the hospitals' means differ by") for line in printed)
+
+
+def test_the_library_is_installed_by_pip_and_runs_alone(tmp_path):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+    done = subprocess.run([*pip, "--target", str(tmp_path), str(ROOT)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shutil.copy(ROOT / "examples/own_features.py", tmp_path)
+    code = "import causalgrok, own_features; print(causalgrok.__file__); own_features.main()"
+    alone = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=alone, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{tmp_path}/causalgrok/__init__.py\n")
+    assert "After LEACE the hospitals' means differ by" in done.stdout
 
 
 def test_pandas_and_duckdb_give_the_same_answer(tmp_path):

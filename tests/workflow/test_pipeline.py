@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +16,7 @@ from causalgrok.config import RESERVED, drawable
 from causalgrok.data.splits import Split
 from causalgrok.plotting import FIGURES
 
+ROOT = Path(__file__).parents[2]
 TABLES = with_derived(RUN_TABLES)
 FIGURES_OF_RUNS = drawable(TABLES)
 
@@ -54,6 +57,16 @@ def test_a_study_ends_with_tables_figures_and_report(finished):
     assert "Reproduction: " in explorer and "tumour, hospital 2, row" in explorer
     assert len(explorer) < 15e6
     assert (finished.folder / "results/runs/tiny/grokking/n24/seed0/run.json").exists()
+
+
+def test_what_the_docs_read_from_a_study_can_be_read(finished):
+    pages = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
+    shown = re.findall(r"""^python -c "(.*)"$""", pages, flags=re.MULTILINE)
+    assert shown
+    for code in shown:
+        command = [sys.executable, "-c", code.replace("results/demo", "results/tiny")]
+        done = subprocess.run(command, cwd=finished.folder, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout, done.stderr
 
 
 def test_logs_hold_what_was_printed(finished):
