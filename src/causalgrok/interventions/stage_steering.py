@@ -73,8 +73,7 @@ def steer_stages(
     Without id_val, accuracy at the recalibrated threshold is missing.
 
     Args:
-        model: a ResNet (conv1, bn1, relu, maxpool, layer1 to layer4, avgpool, fc, prepare); its weights are replaced
-            by each checkpoint's.
+        model: a ResNet (stem, layer1 to layer4, avgpool, fc, prepare); its weights are replaced by each checkpoint's.
         checkpoints: (epoch, state dict); those that have no name are left out.
         splits: the evaluation splits by name; `settings.steered_images` of each are used.
         pool: the probe pool.
@@ -209,7 +208,7 @@ def _maps(model: nn.Module, inputs: np.ndarray) -> Iterator[tuple[str, Tensor]]:
     """Yield stage and maps (b, c, h, w) of the images (n, height, width, 3), batch by batch, stage by stage."""
     device = model.fc.weight.device
     for batch in torch.from_numpy(inputs).split(BATCH):
-        maps = model.maxpool(model.relu(model.bn1(model.conv1(model.prepare(batch.to(device))))))
+        maps = model.stem(model.prepare(batch.to(device)))
         yield "stem", maps
         for stage in MAP_STAGES[1:]:
             maps = getattr(model, stage)(maps)

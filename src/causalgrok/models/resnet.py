@@ -1,31 +1,87 @@
 """ResNet-18, 34 and 50 with a width, a choice of normalisation, and their stages in the open.
 
-The networks are torchvision's: state dicts of the two are interchangeable at width 64 with batch normalisation, and so
-are those of timm's networks of these names.
+The networks are torchvision's, and start as those do: state dicts of the two are interchangeable at width 64 with batch
+normalisation, and so are those of timm's networks of these names. They are written out because importing torchvision
+costs every job as much as importing torch, and its constructor fixes the width.
 He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (2016), https://arxiv.org/abs/1512.03385
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
-from torchvision.models.resnet import ResNet as TorchvisionResNet
+from torch.nn import functional
+from torch.nn.functional import relu
 
 from causalgrok.models.settings import Inputs, ResNet18
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
-BLOCKS = {18: (BasicBlock, (2, 2, 2, 2)), 34: (BasicBlock, (3, 4, 6, 3)), 50: (Bottleneck, (3, 4, 6, 3))}
-"""Depth -> kind of block, and how many of them layer1 to layer4 have."""
 
 _GROUPS = 8
 """Most groups of group normalisation; a width that 8 does not divide gets the largest divisor below."""
 
+Norm = Callable[[int], nn.Module]
+"""Normalisation of so many channels."""
 
-class ResNet(TorchvisionResNet):
-    """torchvision's ResNet that can be narrower and can say what each stage computed.
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut; ResNet-18's and 34's."""
+
+    expansion = 1
+    """Channels that leave the block, in multiples of its width."""
+
+    def __init__(self, inputs: int, width: int, stride: int, norm: Norm):
+        super().__init__()
+        shortcut = _shortcut(inputs, width, stride, norm)
+        self.conv1, self.bn1 = _conv(inputs, width, 3, stride), norm(width)
+        self.conv2, self.bn2 = _conv(width, width, 3), norm(width)
+        self.downsample = shortcut
+
+    @property
+    def last_norm(self) -> nn.Module:
+        """The normalisation before the sum."""
+        return self.bn2
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps (b, inputs, h, w) to (b, width, h / stride, w / stride)."""
+        out = relu(self.bn1(self.conv1(maps)), inplace=True)
+        return relu(self.bn2(self.conv2(out)).add_(_passed(self.downsample, maps)), inplace=True)
+
+
+class Bottleneck(nn.Module):
+    """A 3x3 convolution between two of 1x1 and a shortcut; ResNet-50's."""
+
+    expansion = 4
+    """Channels that leave the block, in multiples of its width."""
+
+    def __init__(self, inputs: int, width: int, stride: int, norm: Norm):
+        super().__init__()
+        shortcut = _shortcut(inputs, width * self.expansion, stride, norm)
+        self.conv1, self.bn1 = _conv(inputs, width, 1), norm(width)
+        self.conv2, self.bn2 = _conv(width, width, 3, stride), norm(width)
+        self.conv3, self.bn3 = _conv(width, width * self.expansion, 1), norm(width * self.expansion)
+        self.downsample = shortcut
+
+    @property
+    def last_norm(self) -> nn.Module:
+        """The normalisation before the sum."""
+        return self.bn3
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps (b, inputs, h, w) to (b, 4 * width, h / stride, w / stride)."""
+        out = relu(self.bn1(self.conv1(maps)), inplace=True)
+        out = relu(self.bn2(self.conv2(out)), inplace=True)
+        return relu(self.bn3(self.conv3(out)).add_(_passed(self.downsample, maps)), inplace=True)
+
+
+BLOCKS = {18: (BasicBlock, (2, 2, 2, 2)), 34: (BasicBlock, (3, 4, 6, 3)), 50: (Bottleneck, (3, 4, 6, 3))}
+"""Depth -> kind of block, and how many of them layer1 to layer4 have."""
+
+
+class ResNet(nn.Module):
+    """A residual network that can be narrower than published and can say what each stage computed.
 
     Args:
         classes: rows of the head.
@@ -44,28 +100,27 @@ class ResNet(TorchvisionResNet):
         norm: Literal["batch", "group", "none"] = "batch",
         zero_init_last: bool = False,
     ):
+        super().__init__()
         block, counts = BLOCKS[depth]
-        norm_layer = {"batch": nn.BatchNorm2d, "group": _group_norm, "none": _no_norm}[norm]
-        super().__init__(block, list(counts), num_classes=classes, norm_layer=norm_layer)
-        if width != self.conv1.out_channels:
-            self._resize(block, counts, width, classes)
-        if zero_init_last and norm != "none":
-            for module in self.modules():
-                if isinstance(module, block):
-                    nn.init.zeros_((module.bn3 if block is Bottleneck else module.bn2).weight)
-        self.scale_invariant_convolutions = norm != "none"
-
-    def _resize(self, block: type[nn.Module], counts: tuple[int, ...], width: int, classes: int) -> None:
-        # torchvision fixes the width at 64 inside its constructor, so the layers are made again.
-        self.inplanes = width
-        self.conv1 = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
-        self.bn1 = self._norm_layer(width)
+        layer_norm = {"batch": nn.BatchNorm2d, "group": _group_norm, "none": _no_norm}[norm]
+        self.conv1, self.bn1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False), layer_norm(width)
+        inputs = width
         for i, count in enumerate(counts):
-            setattr(self, f"layer{i + 1}", self._make_layer(block, width * 2**i, count, stride=1 if i == 0 else 2))
-        self.fc = nn.Linear(width * 8 * block.expansion, classes)
+            blocks = []
+            for place in range(count):
+                blocks.append(block(inputs, width * 2**i, 2 if i and not place else 1, layer_norm))
+                inputs = width * 2**i * block.expansion
+            setattr(self, f"layer{i + 1}", nn.Sequential(*blocks))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(inputs, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if zero_init_last and norm != "none":
+            for module in self.modules():
+                if isinstance(module, block):
+                    nn.init.zeros_(module.last_norm.weight)
+        self.scale_invariant_convolutions = norm != "none"
 
     @staticmethod
     def prepare(images: Tensor) -> Tensor:
@@ -75,14 +130,38 @@ class ResNet(TorchvisionResNet):
         # The permuted view is channels_last in memory, the faster layout for convolutions on CPU and GPU alike.
         return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
 
+    def stem(self, inputs: Tensor) -> Tensor:
+        """Maps (b, width, h / 4, w / 4) of what `prepare` gives."""
+        return functional.max_pool2d(relu(self.bn1(self.conv1(inputs)), inplace=True), 3, stride=2, padding=1)
+
     def stages(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield each stage's name and output: five maps (b, c, h, w), then ``pooled`` (b, features)."""
-        maps = self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
+        maps = self.stem(inputs)
         yield "stem", maps
         for name in ("layer1", "layer2", "layer3", "layer4"):
             maps = getattr(self, name)(maps)
             yield name, maps
-        yield "pooled", torch.flatten(self.avgpool(maps), 1)
+        yield "pooled", self.avgpool(maps).flatten(1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (b, classes) of what `prepare` gives."""
+        *_, (_, pooled) = self.stages(inputs)
+        return self.fc(pooled)
+
+
+def _conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False)
+
+
+def _shortcut(inputs: int, outputs: int, stride: int, norm: Norm) -> nn.Sequential | None:
+    """What takes the input to the block's output where the two differ in shape."""
+    if stride == 1 and inputs == outputs:
+        return None
+    return nn.Sequential(_conv(inputs, outputs, 1, stride), norm(outputs))
+
+
+def _passed(shortcut: nn.Module | None, maps: Tensor) -> Tensor:
+    return maps if shortcut is None else shortcut(maps)
 
 
 def _group_norm(channels: int) -> nn.GroupNorm:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from causalgrok.training.adamw import AdamW
 from causalgrok.training.grokfast import GradientFilter
 from causalgrok.training.settings import Precision
 
@@ -25,7 +26,7 @@ class Step:
         model: the network, in training mode whenever it is trained.
         loss: loss (b,) of logits (b, classes) and labels (b,).
         examples: all training examples (n, ...) and their labels (n,), on the network's device.
-        optimiser: of the network's parameters; `capturable` where steps are recorded.
+        optimiser: of the network's parameters.
         grokfast: the filter of their gradients, or None.
         precision: of the products in forward and backward; weights, gradients and moments are float32 in any case.
         record: turns a step into its replay, as `cuda_graph` does; None runs every step as it is.
@@ -37,7 +38,7 @@ class Step:
         loss: Callable[[Tensor, Tensor], Tensor],
         examples: tuple[Tensor, Tensor],
         *,
-        optimiser: torch.optim.Optimizer,
+        optimiser: AdamW,
         grokfast: GradientFilter | None = None,
         precision: Precision = "float32",
         record: Callable[[Callable[[], None]], Callable[[], None]] | None = None,
@@ -45,7 +46,6 @@ class Step:
         self.model, self.loss, self.optimiser, self.grokfast = model, loss, optimiser, grokfast
         self.inputs, self.labels = examples
         self.precision, self.record = precision, record
-        self.parameters = list(model.parameters())
         self._warm = 0
         self._first: Tensor | None = None
         self._replay: Callable[[], None] | None = None
@@ -81,14 +81,15 @@ class Step:
                 logits = self.model(self.model.prepare(inputs))
             loss = self.loss(logits.float(), labels).mean()
             # Not zero_grad(), which costs a small network an eighth of its time.
-            for parameter in self.parameters:
+            for parameter in self.optimiser.parameters:
                 parameter.grad = None
             loss.backward()
         if before_update:
             before_update()
+        gradients = [parameter.grad for parameter in self.optimiser.parameters]
         if self.grokfast:
-            self.grokfast.amplify([parameter.grad for parameter in self.parameters])
-        self.optimiser.step()
+            self.grokfast.amplify(gradients)
+        self.optimiser.update(gradients)
 
 
 def cuda_graph(step: Callable[[], None]) -> Callable[[], None]:

@@ -20,6 +20,7 @@ from causalgrok.devices import resolve_device
 from causalgrok.models.initialisation import scale_weights
 from causalgrok.models.registry import build_model
 from causalgrok.scoring import accuracy, auroc, logit_scale, margin
+from causalgrok.training.adamw import AdamW
 from causalgrok.training.checkpoints import save_checkpoint
 from causalgrok.training.dynamics import Dynamics
 from causalgrok.training.grokfast import GradientFilter
@@ -70,15 +71,7 @@ class Trainer:
             self.model.to(memory_format=torch.channels_last)
         if start is not None:
             self.model.load_state_dict(start)
-        record = cuda_graph if settings.cuda_graph and self.device.type == "cuda" else None
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=recipe.learning_rate,
-            betas=recipe.betas,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-            capturable=record is not None,
-        )
+        self.optimiser = AdamW(list(self.model.parameters()), recipe)
         self.grokfast = GradientFilter(recipe.grokfast) if recipe.grokfast else None
         self.order = torch.Generator().manual_seed(stream(settings.seed, "order"))
         loss = loss_function(settings.loss, output=getattr(settings.model, "output", "linear"))
@@ -93,7 +86,7 @@ class Trainer:
             optimiser=self.optimiser,
             grokfast=self.grokfast,
             precision=settings.precision,
-            record=record,
+            record=cuda_graph if settings.cuda_graph and self.device.type == "cuda" else None,
         )
         self.steps_per_epoch = -(-len(subset) // recipe.batch_size)
         self.epoch = 0
@@ -156,7 +149,7 @@ class Trainer:
         return {
             "epoch": self.epoch,
             "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": self.optimiser.state(),
             "grokfast": self.grokfast.average if self.grokfast else [],
             "order": self.order.get_state(),
             "metrics": self.metrics_rows,
@@ -166,7 +159,7 @@ class Trainer:
     def _restore(self, state: dict) -> None:
         self.epoch = self.resumed_after = state["epoch"]
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimiser.restore(state["optimiser"])
         if self.grokfast:
             self.grokfast.average = [average.to(self.device) for average in state["grokfast"]]
         self.order.set_state(state["order"])
@@ -176,7 +169,8 @@ class Trainer:
 def initialise(settings: Training) -> nn.Module:
     """The network at epoch 0, on the CPU: the seed's draw, scaled as the recipe says."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(settings.seed, "initialisation"))
+        # Not torch.manual_seed, which seeds GPUs that draw nothing here and imports torch's compiler to do so.
+        torch.default_generator.manual_seed(stream(settings.seed, "initialisation"))
         model = build_model(settings.model, classes=settings.classes, inputs=settings.inputs)
     scale_weights(model, settings.recipe.init_scale, biases=settings.recipe.init_scale_biases)
     return model
@@ -243,7 +237,8 @@ def make_deterministic(settings: Training) -> None:
     torch.set_flush_denormal(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # On a GPU a kernel without a deterministic form warns and runs: a warning in the log beats a lost training.
-    torch.use_deterministic_algorithms(True, warn_only=resolve_device(settings.device) == "cuda")
+    # Said so, and not by use_deterministic_algorithms, which imports torch's compiler to set an option there.
+    torch.set_deterministic_debug_mode("warn" if resolve_device(settings.device) == "cuda" else "error")
     # Nothing here reads memory that it has not written; filling all of it first costs a tenth of a small step.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.allow_tf32 = False

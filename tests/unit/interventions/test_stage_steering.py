@@ -48,8 +48,11 @@ class Toy(nn.Module):
     def prepare(images):
         return (images.float() / 255 - 0.5).permute(0, 3, 1, 2)
 
+    def stem(self, inputs):
+        return self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
+
     def stages(self, inputs):
-        maps = self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
+        maps = self.stem(inputs)
         yield "stem", maps
         for name in MAP_STAGES[1:]:
             maps = getattr(self, name)(maps)

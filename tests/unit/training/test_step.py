@@ -11,6 +11,7 @@ from causalgrok.config import Task
 from causalgrok.data.modular import ModularSettings, draw
 from causalgrok.data.splits import Split
 from causalgrok.models.settings import MLP, EmbeddingMLP, ResNet18, Tokens, Vectors
+from causalgrok.training.adamw import AdamW
 from causalgrok.training.recipe import GrokfastEma, Recipe
 from causalgrok.training.resume import ResumeState
 from causalgrok.training.schedule import Schedule
@@ -143,7 +144,7 @@ def steps(chosen: Training, examples: Split, record) -> tuple[list[float], Step]
     """Weights after 14 steps in batches of 8, 8, 4, as a checksum a step."""
     torch.manual_seed(0)
     model = initialise(chosen)
-    optimiser = torch.optim.AdamW(model.parameters(), fused=True)
+    optimiser = AdamW(list(model.parameters()), chosen.recipe)
     tensors = torch.from_numpy(examples.inputs), torch.from_numpy(examples.labels)
     step = Step(model, loss_function(chosen.loss), tensors, optimiser=optimiser, record=record)
     sums = []
@@ -178,13 +179,13 @@ def test_all_examples_at_once_are_replayed_too():
 
     model = initialise(mlp())
     examples = vectors(20)
-    optimiser = torch.optim.AdamW(model.parameters(), fused=True)
+    optimiser = AdamW(list(model.parameters()), mlp().recipe)
     tensors = torch.from_numpy(examples.inputs), torch.from_numpy(examples.labels)
     step = Step(model, loss_function("mse"), tensors, optimiser=optimiser, record=record)
     for _ in range(WARM_UP + 4):
         step(None)
     assert len(replays) == 4
-    assert optimiser.state[step.parameters[0]]["step"] == WARM_UP + 4
+    assert optimiser.steps == WARM_UP + 4
 
 
 def test_bfloat16_changes_the_steps_and_not_what_is_stored(tmp_path):
@@ -196,11 +197,11 @@ def test_bfloat16_changes_the_steps_and_not_what_is_stored(tmp_path):
     assert (exact["loss"].loc[1:] != rounded["loss"].loc[1:]).all()
     np.testing.assert_allclose(exact["loss"].loc[1], rounded["loss"].loc[1], rtol=0.1)
     model = initialise(conv())
-    optimiser = torch.optim.AdamW(model.parameters())
+    optimiser = AdamW(list(model.parameters()), conv().recipe)
     tensors = torch.from_numpy(images(8).inputs), torch.from_numpy(images(8).labels)
     Step(model, loss_function("cross_entropy"), tensors, optimiser=optimiser, precision="bfloat16")(None)
     assert {p.dtype for p in model.parameters()} == {p.grad.dtype for p in model.parameters()} == {torch.float32}
-    assert optimiser.state[next(model.parameters())]["exp_avg"].dtype == torch.float32
+    assert {moment.dtype for moment in (*optimiser.first, *optimiser.second)} == {torch.float32}
 
 
 @pytest.mark.parametrize("change", [{"precision": "tf32"}, {"cuda_graph": True}])
@@ -210,3 +211,19 @@ def test_what_only_a_gpu_can_do_is_refused_on_the_cpu(change):
     Task(**task | change | {"device": "auto"})
     with pytest.raises(ValueError, match="is for GPUs, device is cpu"):
         Task(**task | change)
+
+
+def test_the_optimiser_gives_the_bits_of_torchs():
+    recipe = Recipe(learning_rate=3e-3, weight_decay=0.3, betas=(0.8, 0.98))
+    first, second = initialise(conv()), initialise(conv())
+    ours = AdamW(list(first.parameters()), recipe)
+    torchs = torch.optim.AdamW(second.parameters(), lr=3e-3, weight_decay=0.3, betas=(0.8, 0.98), fused=True)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        gradients = [torch.randn(p.shape, generator=generator) for p in first.parameters()]
+        ours.update(gradients)
+        for parameter, gradient in zip(second.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        torchs.step()
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert all(torch.equal(a, torchs.state[b]["exp_avg"]) for a, b in zip(ours.first, second.parameters(), strict=True))
