@@ -1,12 +1,14 @@
-"""Processes that may be killed: pipelines that left a lock, and trainers that outlive their pipeline."""
+"""Processes that may be killed or share a machine: their locks, their GPUs, and trainers that outlive a pipeline."""
 
 import contextlib
 import ctypes
 import fcntl
+import itertools
 import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +66,27 @@ def only_one(folder: Path) -> Iterator[None]:
             raise OSError(f"{folder}: another process works here; wait for it or end it") from None
         yield
         path.unlink(missing_ok=True)
+
+
+def take_gpu(cards: int, folder: Path | None = None) -> int:
+    """Take the card that fewest of this user's jobs on this machine have, until this process ends.
+
+    Args:
+        cards: number of GPUs that this process sees, the same for all who share them.
+        folder: where those who share them lock; a temporary folder of the user's by default.
+
+    Returns:
+        The index of the card.
+    """
+    folder = folder or Path(tempfile.gettempdir()) / f"causalgrok-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for place in itertools.count():
+        share, card = divmod(place, cards)
+        handle = (folder / f"gpu{card}-{share}").open("w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.close()
+        else:
+            _held.append(handle)
+            return card

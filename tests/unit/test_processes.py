@@ -130,3 +130,31 @@ def test_other_errors_keep_their_traceback(tmp_path):
     with pytest.raises(ZeroDivisionError), logged(str(tmp_path / "job.log")):
         print(1 / 0)
     assert "ZeroDivisionError" in (tmp_path / "job.log").read_text()
+
+
+TAKING = """
+import sys
+from pathlib import Path
+from causalgrok.processes import take_gpu
+print(take_gpu(2, Path(sys.argv[1])), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_jobs_take_the_card_that_fewest_have(tmp_path):
+    def job():
+        command = [sys.executable, "-c", TAKING, str(tmp_path)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return process, int(process.stdout.readline())
+
+    jobs = [job() for _ in range(5)]
+    assert [card for _, card in jobs] == [0, 1, 0, 1, 0]
+    for process, card in jobs:
+        if card == 1:
+            process.communicate()
+    later = [job() for _ in range(2)]
+    assert [card for _, card in later] == [1, 1]
+    for process, _ in [*jobs, *later]:
+        if process.poll() is None:
+            process.communicate()
+        assert process.returncode == 0

@@ -7,6 +7,7 @@ from torch import nn
 
 from causalgrok.devices import resolve_device
 from causalgrok.models.state_dicts import open_network
+from causalgrok.processes import take_gpu
 from causalgrok.training.checkpoints import all_checkpoints
 from causalgrok.training.settings import Training
 from causalgrok.training.trainer import initialise, make_deterministic
@@ -23,6 +24,8 @@ def open_run(settings: dict, checkpoints: Path) -> tuple[nn.Module, str]:
         The network in evaluation mode, its weights to be replaced by a checkpoint's, and the device it runs on.
     """
     device = resolve_device(settings["device"])
+    if device == "cuda":
+        torch.cuda.set_device(take_gpu(torch.cuda.device_count()))
     if "model" in settings:
         training = Training(**settings)
         make_deterministic(training)

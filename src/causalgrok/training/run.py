@@ -11,6 +11,7 @@ import torch
 from causalgrok.data.splits import Split
 from causalgrok.devices import resolve_device
 from causalgrok.files import sha256, write_bytes
+from causalgrok.processes import take_gpu
 from causalgrok.provenance import environment, settings_hash
 from causalgrok.tables import write_table
 from causalgrok.training.checkpoints import load_checkpoint
@@ -52,6 +53,8 @@ def train_run(
         raise ValueError(
             "device: cuda is asked for, torch finds no GPU here; run on a GPU, or set the task's device to cpu"
         )
+    if device == "cuda":
+        torch.cuda.set_device(take_gpu(torch.cuda.device_count()))
     began = time.monotonic()
     provenance = {
         "config": settings.model_dump(mode="json"),

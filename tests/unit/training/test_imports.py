@@ -22,7 +22,8 @@ settings = Training(
 )
 train_run(split, {}, settings, folder=Path("run"), name="run", code="", data=[data])
 open_run(settings.model_dump(mode="json"), Path("run/checkpoints"))
-print("imported:", *(name for name in ("torchvision", "torch._dynamo", "sympy", "sklearn", "scipy") if name in sys.modules))
+heavy = {"torchvision", "torch._dynamo", "sympy", "sklearn", "scipy"}
+print("imported:", *sorted(heavy & set(sys.modules)))
 """
 
 
