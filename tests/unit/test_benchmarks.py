@@ -11,6 +11,7 @@ BENCH = Path(__file__).parents[2] / "bench"
 SMALL = {
     "pooled_interventions": (["--images", "40", "--passes", "1", "--repeats", "1"], r"ratio +\d+"),
     "saving": (["--epochs", "1", "--repeats", "1"], r"by default +-?[\d.]+% of the time"),
+    "memory": (["--scale", "0.03", "--width", "4"], r"extract_features +[\d.]+ GB computed"),
     "planning": (["--runs", "10"], r"10 runs +\d+ jobs +[\d.]+ s +\d+ MB"),
 }
 
