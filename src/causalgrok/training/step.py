@@ -75,7 +75,9 @@ class Step:
             self._replay()
 
     def _run(self, batch: Tensor | None, before_update: Callable[[], None] | None = None) -> None:
-        inputs, labels = (self.inputs, self.labels) if batch is None else (self.inputs[batch], self.labels[batch])
+        inputs, labels = self.inputs, self.labels
+        if batch is not None:
+            inputs, labels = inputs.index_select(0, batch), labels.index_select(0, batch)
         with _tensor_float_32(self.precision == "tf32"):
             with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
                 logits = self.model(self.model.prepare(inputs))

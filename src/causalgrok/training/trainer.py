@@ -227,7 +227,8 @@ def _softmax(logits: Tensor) -> Tensor:
 
 
 def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
-    return (logits - functional.one_hot(labels, logits.shape[1])).square().mean(dim=1)
+    targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    return functional.mse_loss(logits, targets, reduction="none").mean(dim=1)
 
 
 def make_deterministic(settings: Training) -> None:
