@@ -67,7 +67,7 @@ class Trainer:
             self.model.load_state_dict(start)
         self.parameters = list(self.model.parameters())
         self.optimiser = torch.optim.AdamW(
-            self.parameters, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay, foreach=True
+            self.parameters, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True
         )
         self.grokfast = GradientFilter(recipe.grokfast) if recipe.grokfast else None
         self.order = torch.Generator().manual_seed(stream(settings.seed, "order"))
@@ -115,8 +115,9 @@ class Trainer:
         if not self.model.training:
             self.model.train()
         inputs, labels = self.splits["train"]
-        batches = torch.randperm(len(labels), generator=self.order).to(self.device)
-        batches = batches.split(self.settings.recipe.batch_size)
+        order = torch.randperm(len(labels), generator=self.order)
+        whole = self.settings.recipe.batch_size >= len(labels)
+        batches = [slice(None)] if whole else order.to(self.device).split(self.settings.recipe.batch_size)
         for i, batch in enumerate(batches):
             loss = self.loss(self.model(self.model.prepare(inputs[batch])), labels[batch]).mean()
             for parameter in self.parameters:
@@ -226,6 +227,8 @@ def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
 def make_deterministic(settings: Training) -> None:
     """Let equal runs give equal bits: a fixed number of threads, deterministic kernels, no TF32."""
     torch.set_num_threads(settings.threads)
+    # Moments of units that have died decay to denormal numbers, never to zero, and every step would pay for them.
+    torch.set_flush_denormal(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # On a GPU a kernel without a deterministic form warns and runs: a warning in the log beats a lost training.
     torch.use_deterministic_algorithms(True, warn_only=resolve_device(settings.device) == "cuda")
