@@ -39,6 +39,7 @@ bench: $(INSTALLED) ## time both sides of every claim of speed
 	$(BIN)/python bench/pooled_interventions.py
 	$(BIN)/python bench/saving.py
 	$(BIN)/python bench/planning.py
+	$(BIN)/python bench/mnist.py
 
 lint: $(INSTALLED) ## ruff, snakefmt, codespell and Snakemake's own linter
 	$(BIN)/ruff check .
