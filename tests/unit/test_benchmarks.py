@@ -12,6 +12,11 @@ SMALL = {
     "pooled_interventions": (["--images", "40", "--passes", "1", "--repeats", "1"], r"ratio +\d+"),
     "saving": (["--epochs", "1", "--repeats", "1"], r"by default +-?[\d.]+% of the time"),
     "mnist": (["--steps", "5", "--repeats", "1", "--test-images", "100"], r"ours to usual +[\d.]+ times"),
+    "grokfast": (["--rounds", "1", "--repeats", "1"], r"(?s)ResNet-18.+added +-?[\d.]+ %.+MLP.+added +-?[\d.]+ %"),
+    "probing": (
+        ["--checkpoints", "2", "--compared", "1", "--images", "300", "--tolerated", "1"],
+        r"ratio +[\d.]+ times",
+    ),
     "planning": (["--runs", "10"], r"10 runs +\d+ jobs +[\d.]+ s +\d+ MB"),
 }
 
