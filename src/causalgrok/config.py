@@ -42,6 +42,7 @@ from causalgrok.plotting import FIGURES
 from causalgrok.settings import Boolean, Integer, Location, Name, Number, Settings, Text
 from causalgrok.training.recipe import Recipe
 from causalgrok.training.schedule import Schedule
+from causalgrok.training.settings import Precision
 
 Hospital = Annotated[Integer, Field(ge=0, le=4)]
 Positive = Annotated[Integer, Field(ge=1)]
@@ -213,6 +214,12 @@ class Task(Settings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where runs train; `auto` is the GPU if this machine has one. Small tasks say cpu, so that many run at once."""
 
+    precision: Precision = "float32"
+    """Of the products in a training step: float32; tf32, a GPU's; or bfloat16, by autocast. Evaluation is float32."""
+
+    cuda_graph: Boolean = False
+    """Whether a GPU records a training step once and replays it, which spares small networks the launch of kernels."""
+
     threads: Annotated[Integer, Field(ge=1, le=1024)] = 1
     """CPU threads of a run, never clipped by --cores: another number rounds sums differently."""
 
@@ -221,6 +228,13 @@ class Task(Settings):
 
     detector: Name = "default"
     """A key of `detectors`."""
+
+    @model_validator(mode="after")
+    def _fits_the_device(self) -> "Task":
+        if self.device == "cpu" and (self.precision == "tf32" or self.cuda_graph):
+            key = "cuda_graph: true" if self.cuda_graph else "precision: tf32"
+            raise ValueError(f"{key} is for GPUs, device is cpu; leave it out, or set device to auto or cuda")
+        return self
 
 
 class RunSet(Settings):

@@ -251,6 +251,8 @@ def training_settings(wildcards):
         schedule=task.schedule,
         seed=run.seed,
         device=task.device,
+        precision=task.precision,
+        cuda_graph=task.cuda_graph,
         threads=task.threads,
     ).model_dump(mode="json")
 

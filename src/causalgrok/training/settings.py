@@ -5,9 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from causalgrok.models.settings import Inputs, Model
-from causalgrok.settings import Integer, Settings
+from causalgrok.settings import Boolean, Integer, Settings
 from causalgrok.training.recipe import Recipe
 from causalgrok.training.schedule import Schedule
+
+Precision = Literal["float32", "tf32", "bfloat16"]
+"""tf32 is a GPU's, bfloat16 is by autocast."""
 
 
 class Training(Settings):
@@ -37,6 +40,12 @@ class Training(Settings):
     device: Literal["auto", "cpu", "cuda"]
     """Where it trains, as configured: what `auto` came to stands in run.json, so that a plan made on a machine without
     a GPU does not retrain what was trained on one."""
+
+    precision: Precision = "float32"
+    """Of the products in a training step."""
+
+    cuda_graph: Boolean = False
+    """Whether a GPU records a step once and replays it."""
 
     threads: Annotated[Integer, Field(ge=1, le=1024)] = 1
     """torch's threads on the CPU; part of the run because sums are rounded differently with another number."""

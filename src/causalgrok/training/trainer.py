@@ -1,8 +1,9 @@
 """The training loop: one run from initialisation to its last epoch, evaluated and checkpointed on schedule.
 
 The training examples live on the device, images as uint8, and are prepared there, batch by batch. Runs of equal seed
-share initialisation and order across recipes. All arithmetic is float32; a run gives the same bits on the same machine
-whether it was interrupted or not, and whatever else runs beside it.
+share initialisation and order across recipes. Arithmetic is float32, but for a step's products where a task asks for
+another precision; evaluation is float32 always. A run gives the same bits on the same machine whether it was
+interrupted or not, and whatever else runs beside it.
 """
 
 import os
@@ -24,6 +25,7 @@ from causalgrok.training.dynamics import Dynamics
 from causalgrok.training.grokfast import GradientFilter
 from causalgrok.training.resume import ResumeState
 from causalgrok.training.settings import Training
+from causalgrok.training.step import Step, cuda_graph
 
 EVALUATION_BATCH = 256
 
@@ -63,19 +65,36 @@ class Trainer:
         self.save_seconds, self.save_share = save_seconds, save_share
         self.device = torch.device(resolve_device(settings.device))
         self.model = initialise(settings).to(self.device)
+        if self.device.type == "cuda":
+            # Images come so; otherwise every convolution would turn its weights round.
+            self.model.to(memory_format=torch.channels_last)
         if start is not None:
             self.model.load_state_dict(start)
-        self.parameters = list(self.model.parameters())
+        record = cuda_graph if settings.cuda_graph and self.device.type == "cuda" else None
         self.optimiser = torch.optim.AdamW(
-            self.parameters, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True
+            self.model.parameters(),
+            lr=recipe.learning_rate,
+            betas=recipe.betas,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+            capturable=record is not None,
         )
         self.grokfast = GradientFilter(recipe.grokfast) if recipe.grokfast else None
         self.order = torch.Generator().manual_seed(stream(settings.seed, "order"))
-        self.loss = loss_function(settings.loss, output=getattr(settings.model, "output", "linear"))
+        loss = loss_function(settings.loss, output=getattr(settings.model, "output", "linear"))
         self.splits = {
             name: (torch.from_numpy(split.inputs).to(self.device), torch.from_numpy(split.labels).to(self.device))
             for name, split in {"train": subset, **evaluation}.items()
         }
+        self.step = Step(
+            self.model,
+            loss,
+            self.splits["train"],
+            optimiser=self.optimiser,
+            grokfast=self.grokfast,
+            precision=settings.precision,
+            record=record,
+        )
         self.steps_per_epoch = -(-len(subset) // recipe.batch_size)
         self.epoch = 0
         self.resumed_after: int | None = None
@@ -111,28 +130,21 @@ class Trainer:
 
     def _train_epoch(self, *, measured: bool) -> None:
         """Pass over the subset once; `measured` brackets the last step for its dynamics."""
-        # Neither train() nor zero_grad() each step: they cost a small network an eighth of its time.
+        # Not train() each time, which costs a small network as much as its update.
         if not self.model.training:
             self.model.train()
-        inputs, labels = self.splits["train"]
-        order = torch.randperm(len(labels), generator=self.order)
-        whole = self.settings.recipe.batch_size >= len(labels)
-        batches = [slice(None)] if whole else order.to(self.device).split(self.settings.recipe.batch_size)
-        for i, batch in enumerate(batches):
-            loss = self.loss(self.model(self.model.prepare(inputs[batch])), labels[batch]).mean()
-            for parameter in self.parameters:
-                parameter.grad = None
-            loss.backward()
-            if measured and i == len(batches) - 1:
-                self.dynamics.before_step()
-            if self.grokfast:
-                self.grokfast.amplify([parameter.grad for parameter in self.parameters])
-            self.optimiser.step()
+        _, labels = self.splits["train"]
+        order = torch.randperm(len(labels), generator=self.order).to(self.device)
+        # All examples need no order: their gradient is the same in any.
+        batches = [None] if self.steps_per_epoch == 1 else order.split(self.settings.recipe.batch_size)
+        for batch in batches[:-1]:
+            self.step(batch)
+        self.step(batches[-1], before_update=self.dynamics.before_step if measured else None)
         self.epoch += 1
 
     def _evaluate(self, progress: "Progress") -> None:
         at = {"epoch": self.epoch, "step": self.epoch * self.steps_per_epoch}
-        rows = evaluate(self.model, self.splits, self.loss)
+        rows = evaluate(self.model, self.splits, self.step.loss)
         self.metrics_rows += [at | row for row in rows]
         self.dynamics_rows += [at | row for row in self.dynamics.measure()]
         if self.epoch in self.settings.schedule.checkpoints():
@@ -232,6 +244,8 @@ def make_deterministic(settings: Training) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # On a GPU a kernel without a deterministic form warns and runs: a warning in the log beats a lost training.
     torch.use_deterministic_algorithms(True, warn_only=resolve_device(settings.device) == "cuda")
+    # Nothing here reads memory that it has not written; filling all of it first costs a tenth of a small step.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 
