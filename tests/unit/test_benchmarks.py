@@ -17,6 +17,8 @@ SMALL = {
         ["--checkpoints", "2", "--compared", "1", "--images", "300", "--tolerated", "1"],
         r"ratio +[\d.]+ times",
     ),
+    "resnet": (["--steps", "1", "--repeats", "1", "--runs", "1"], r"side by side, to usual +[\d.]+ times"),
+    "growth": (["--sizes", "2", "--repeats", "1", "--images", "200"], r"planning +grows with runs to the -?[\d.]+"),
     "planning": (["--runs", "10"], r"10 runs +\d+ jobs +[\d.]+ s +\d+ MB"),
 }
 
