@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3, help="rounds in which every size runs once")
     parser.add_argument("--sizes", type=int, default=5, help="sizes, each twice the one before")
-    parser.add_argument("--images", type=int, default=1000, help="patches of the probe pool and of a split")
+    parser.add_argument("--images", type=int, default=400, help="patches of the probe pool and of a split")
     parser.add_argument("--figure", type=Path, help="where the figure goes; none: no figure")
     options = parser.parse_args()
     factors = [int(factor) for factor in STEPS[: options.sizes]]
@@ -69,7 +69,7 @@ def exponent(sizes: list[int], seconds: np.ndarray) -> tuple[float, float]:
 
 def _draw(measured: dict[str, tuple[str, list[int], np.ndarray]], path: Path) -> None:
     with plt.rc_context(CONTEXT):
-        figure, axes = plt.subplots(1, len(measured), figsize=(TWO_COLUMNS, 1.8), layout="constrained")
+        figure, axes = plt.subplots(1, len(measured), figsize=(TWO_COLUMNS, 1.9), layout="constrained")
         for axis, (unit, (what, sizes, seconds)) in zip(axes, measured.items(), strict=True):
             _panel(axis, unit, what, sizes, seconds)
         axes[0].set_ylabel("processor time (s)")
@@ -84,6 +84,7 @@ def _panel(axis: Axes, unit: str, what: str, sizes: list[int], seconds: np.ndarr
     axis.errorbar(sizes, middle, spread, fmt="o", color="#0072B2", markersize=3, elinewidth=1)
     axis.set(xscale="log", yscale="log", xlabel=unit, title=f"{what}\nexponent {slope:.2f}")
     axis.set_xticks(sizes[:: len(sizes) // 2], [str(size) for size in sizes[:: len(sizes) // 2]])
+    axis.set_yticks(ends := middle[[0, -1]], [f"{end:.2g}" for end in ends])
     axis.minorticks_off()
 
 
