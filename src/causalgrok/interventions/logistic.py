@@ -121,7 +121,13 @@ def fit_validated_many(
     *,
     weights: np.ndarray | None = None,
 ) -> list[LogisticProbe]:
-    """Fit m label vectors (m, n), each with its folds (m, n), side by side; see `fit_validated`."""
+    """Fit m label vectors (m, n), each with its folds (m, n), side by side; see `fit_validated`.
+
+    Raises:
+        ValueError: a label vector has fewer than two classes.
+    """
+    for vector in labels:
+        _classes(vector)
     grid = np.array(sorted(grid), dtype=float)
     correct = np.zeros((len(labels), len(grid)), dtype=int)
     begun: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in labels]
@@ -131,10 +137,9 @@ def fit_validated_many(
         given = ~left_out * (1.0 if weights is None else weights)
         given /= given.mean(axis=1, keepdims=True)
         present = np.where(np.isin(labels[vectors], classes), labels[vectors], classes[0])
-        repeated = (np.repeat(array, len(grid), axis=0) for array in (present, given))
-        weight, bias = _solve(
-            screened, next(repeated), classes, np.tile(grid, len(vectors)), _SCREENING, next(repeated)
-        )
+        each = partial(np.repeat, repeats=len(grid), axis=0)
+        values = np.tile(grid, len(vectors))
+        weight, bias = _solve(screened, each(present), classes, values, _SCREENING, each(given))
         weight, bias = (array.reshape(len(vectors), len(grid), *array.shape[1:]) for array in (weight, bias))
         for fit, (vector, rows) in enumerate(zip(vectors, left_out, strict=True)):
             logits = _logits(weight[fit], bias[fit], np.ascontiguousarray(screened.coordinates[rows].T))
