@@ -20,7 +20,7 @@ from causalgrok.interventions.lbfgs import minimise
 _TOLERANCE = 2e-6
 """Largest component of the mean objective's gradient in scaled coordinates; probabilities are then right to 1e-4."""
 
-_SCREENING = 2e-4
+_SCREENING = 5e-5
 """The same for the folds, which only rank the values of C."""
 
 _REFITTING = 5e-4
