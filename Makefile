@@ -40,6 +40,11 @@ bench: $(INSTALLED) ## time both sides of every claim of speed
 	$(BIN)/python bench/saving.py
 	$(BIN)/python bench/planning.py
 	$(BIN)/python bench/memory.py
+	$(BIN)/python bench/mnist.py
+	$(BIN)/python bench/resnet.py
+	$(BIN)/python bench/probing.py
+	$(BIN)/python bench/grokfast.py
+	$(BIN)/python bench/growth.py
 
 lint: $(INSTALLED) ## ruff, snakefmt, codespell and Snakemake's own linter
 	$(BIN)/ruff check .

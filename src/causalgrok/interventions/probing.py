@@ -14,7 +14,7 @@ import pandas as pd
 from causalgrok.columns import COLUMNS
 from causalgrok.interventions.controls import generator, permute_by_slide
 from causalgrok.interventions.features import PROBE, STAGES, Features
-from causalgrok.interventions.logistic import Design, fit_validated
+from causalgrok.interventions.logistic import Design, fit_validated_many
 from causalgrok.interventions.settings import Measurement
 
 
@@ -94,10 +94,9 @@ def probe_layers(features: Features, settings: Measurement) -> pd.DataFrame:
         for stage in STAGES:
             values = features.at(epoch, PROBE, stage)
             design, judged = Design.of(values[fitting]), values[judging]
-            for target in targets:
-                probe = fit_validated(
-                    design, target.labels[fitting], target.folds[fitting], settings.inverse_regularisation
-                )
+            labels, folds = (np.array([getattr(t, name)[fitting] for t in targets]) for name in ("labels", "folds"))
+            probes = fit_validated_many(design, labels, folds, settings.inverse_regularisation)
+            for target, probe in zip(targets, probes, strict=True):
                 labels = target.labels[judging]
                 rows.append(
                     {

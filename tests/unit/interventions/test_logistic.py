@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from causalgrok.interventions.logistic import Design, fit_logistic, fit_many, fit_validated
+from causalgrok.interventions.logistic import Design, fit_logistic, fit_many, fit_validated, fit_validated_many
 
 
 def data(n, d, classes, seed=0):
@@ -100,6 +100,17 @@ def test_c_is_the_best_of_the_grid_on_left_out_folds():
     np.testing.assert_allclose(probe.weight, fit_logistic(Design.of(values), labels, C=probe.C).weight, atol=1e-3)
 
 
+def test_validated_side_by_side_is_as_alone():
+    values, labels = data(240, 60, 3)
+    many = np.stack([labels, np.random.default_rng(3).permutation(labels), np.minimum(labels, 1)])
+    folds = np.stack([np.arange(240) // 20 % 3, np.arange(240) % 3, np.arange(240) // 10 % 4])
+    design = Design.of(values)
+    for vector, fold, probe in zip(many, folds, fit_validated_many(design, many, folds, [1e-3, 1e-1]), strict=True):
+        alone = fit_validated(design, vector, fold, [1e-3, 1e-1])
+        assert probe.C == alone.C and probe.classes.tolist() == alone.classes.tolist()
+        np.testing.assert_allclose(probe.weight, alone.weight, atol=1e-3)
+
+
 def test_a_fold_without_a_class_is_survived():
     values, labels = data(120, 20, 3)
     probe = fit_validated(Design.of(values), labels, labels, [1e-1, 1e-2])  # each fold leaves a class out
@@ -112,6 +123,8 @@ def test_refusals():
     values, _ = data(60, 10, 2)
     with pytest.raises(ValueError, match=r"at least two classes.*\[7\]"):
         fit_logistic(Design.of(values), np.full(60, 7), C=1.0)
+    with pytest.raises(ValueError, match=r"at least two classes.*\[7\]"):
+        fit_validated(Design.of(values), np.full(60, 7), np.arange(60) % 3, [1.0])
     with pytest.raises(ValueError, match=r"same classes, all of \[0, 1, 2\]"):
         fit_many(Design.of(values), np.stack([np.arange(60) % 3, np.arange(60) % 2]), C=1.0)
     values[4, 2] = np.inf

@@ -1,0 +1,99 @@
+"""L-BFGS for many convex problems side by side: each takes its own steps and stops by itself, evaluations are shared.
+
+Nocedal, Wright: Numerical Optimization (2006), algorithm 7.4, with backtracking: for strictly convex functions every
+step then has positive curvature.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+Objective = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+_MEMORY = 10
+_DECREASE = 1e-4
+"""The share of the decrease which the slope promises that a step must keep."""
+
+_SHORTEST = 1e-6
+"""A step this much shorter than a whole one has met rounding: there is nothing left to gain."""
+
+
+def minimise(
+    objective: Objective, start: np.ndarray, tolerance: float, *, rounding: float, iterations: int = 10_000
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minimise p smooth convex functions of q numbers each, well scaled: a gradient is about the way to the minimum.
+
+    Args:
+        objective: takes points (a, q) and the problems (a,) they belong to; gives losses (a,) and gradients (a, q).
+        start: (p, q) where they begin.
+        tolerance: the largest component of a gradient at which a problem is solved.
+        rounding: the relative error of a loss.
+        iterations: steps, at most.
+
+    Returns:
+        The minima (p, q), and the largest component (p,) of the gradient at each.
+    """
+    minima, largest = start.copy(), np.empty(len(start))
+    problems, x = np.arange(len(start)), start.copy()
+    loss, gradient = objective(x, problems)
+    steps, changes = np.zeros((2, 0, *x.shape))
+    for _ in range(iterations):
+        size = np.abs(gradient).max(axis=1)
+        minima[problems], largest[problems] = x, size
+        if (open_ := size > tolerance).sum() < len(problems):
+            problems, x, loss, gradient = problems[open_], x[open_], loss[open_], gradient[open_]
+            steps, changes = steps[:, open_], changes[:, open_]
+        if not len(problems):
+            break
+        direction = _direction(gradient, steps, changes)
+        moved, new_loss, new_gradient, stuck = _search(objective, problems, x, loss, gradient, direction, rounding)
+        steps = np.concatenate([steps[-_MEMORY + 1 :], (moved - x)[None]])
+        changes = np.concatenate([changes[-_MEMORY + 1 :], (new_gradient - gradient)[None]])
+        x, loss, gradient = moved, new_loss, new_gradient
+        if stuck.any():
+            minima[problems], largest[problems] = x, np.abs(gradient).max(axis=1)
+            problems, x, loss, gradient = problems[~stuck], x[~stuck], loss[~stuck], gradient[~stuck]
+            steps, changes = steps[:, ~stuck], changes[:, ~stuck]
+    return minima, largest
+
+
+def _direction(gradient: np.ndarray, steps: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    """Minus the approximate inverse Hessians times the gradients (a, q), from steps and changes (m, a, q)."""
+    direction, weights = -gradient, []
+    curvatures = np.einsum("maq,maq->ma", steps, changes)
+    inverse = np.divide(1, curvatures, out=np.zeros_like(curvatures), where=curvatures > 0)
+    for step, change, factor in zip(steps[::-1], changes[::-1], inverse[::-1], strict=True):
+        weights.append(factor * np.einsum("aq,aq->a", step, direction))
+        direction -= weights[-1][:, None] * change
+    if len(steps):
+        squares = np.einsum("aq,aq->a", changes[-1], changes[-1])
+        direction *= np.where(curvatures[-1] > 0, curvatures[-1] / np.maximum(squares, 1e-300), 1)[:, None]
+    for step, change, factor, weight in zip(steps, changes, inverse, weights[::-1], strict=True):
+        direction += (weight - factor * np.einsum("aq,aq->a", change, direction))[:, None] * step
+    return direction
+
+
+def _search(
+    objective: Objective,
+    problems: np.ndarray,
+    x: np.ndarray,
+    loss: np.ndarray,
+    gradient: np.ndarray,
+    direction: np.ndarray,
+    rounding: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Points (a, q) along the directions, their losses and gradients, and where (a,) no step was short enough."""
+    slope = np.einsum("aq,aq->a", gradient, direction)
+    moved, new_loss, new_gradient = x.copy(), loss.copy(), gradient.copy()
+    length, pending = np.ones(len(x)), np.arange(len(x))
+    while len(pending):
+        trial = x[pending] + length[pending, None] * direction[pending]
+        losses, gradients = objective(trial, problems[pending])
+        bound = loss[pending] + _DECREASE * length[pending] * slope[pending] + rounding * np.abs(loss[pending])
+        good = losses <= bound
+        taken = pending[good]
+        moved[taken], new_loss[taken], new_gradient[taken] = trial[good], losses[good], gradients[good]
+        pending = pending[~good]
+        length[pending] /= 2
+        pending = pending[length[pending] > _SHORTEST]
+    return moved, new_loss, new_gradient, length <= _SHORTEST
