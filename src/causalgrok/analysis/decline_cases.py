@@ -14,7 +14,6 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
-from scipy.signal import lfilter
 
 from causalgrok.analysis.dynamics import best_epoch, early_and_late
 from causalgrok.analysis.statistics.null_cases import ALPHA, NullCase
@@ -59,6 +58,8 @@ def decline_cases() -> list[NullCase]:
 
 def draw(rng: Generator, correlation: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Accuracy by epoch (rows) of every seed (columns) at the judged and at the other held-out hospital."""
+    from scipy.signal import lfilter
+
     shared, *own = rng.standard_normal((3, EVALUATIONS + 50, SEEDS))
     level = 0.7 + 0.03 * rng.standard_normal((2, SEEDS))
     noise = [np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * one for one in own]

@@ -11,8 +11,8 @@ from math import factorial
 
 import numpy as np
 import pandas as pd
-from scipy.stats import permutation_test, rankdata
 
+from causalgrok.analysis.statistics.ranks import mean_ranks
 from causalgrok.columns import COLUMNS, RUN
 
 METHODS = ("rendered", "macenko", "reinhard")
@@ -106,9 +106,11 @@ def rank_agreement(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
     rho = _spearman(first, second)
     if np.isnan(rho):
         return agreement
+    from scipy.stats import permutation_test  # half a second, which only agreement needs
+
     permuted = permutation_test(
         (first,),
-        lambda shuffled, axis: _spearman(shuffled, second, axis=axis),
+        lambda shuffled, axis: _spearman(shuffled, second),
         permutation_type="pairings",
         vectorized=True,
         n_resamples=np.inf if exact else _DRAWS,
@@ -129,12 +131,12 @@ def _interval(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _spearman(first: np.ndarray, second: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Spearman correlation along an axis, ties sharing their mean rank; NaN where one is constant."""
-    mean = (first.shape[axis] + 1) / 2
-    first, second = rankdata(first, axis=axis) - mean, rankdata(second, axis=axis) - mean
-    norm = np.sqrt(np.sum(first**2, axis=axis) * np.sum(second**2, axis=axis))
-    return np.sum(first * second, axis=axis) / np.where(norm > 0, norm, np.nan)
+def _spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman correlation along the last axis, ties sharing their mean rank; NaN where one is constant."""
+    mean = (first.shape[-1] + 1) / 2
+    first, second = mean_ranks(first) - mean, mean_ranks(second) - mean
+    norm = np.sqrt(np.sum(first**2, axis=-1) * np.sum(second**2, axis=-1))
+    return np.sum(first * second, axis=-1) / np.where(norm > 0, norm, np.nan)
 
 
 def _judged(verdicts: pd.DataFrame) -> Iterator[pd.DataFrame]:

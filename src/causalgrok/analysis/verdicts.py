@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
+from causalgrok.analysis.statistics.ranks import mean_ranks
 from causalgrok.columns import COLUMNS, RUN
 from causalgrok.interventions.neurons import SUFFIXES
 from causalgrok.interventions.steering import UNDEFINED_COSINE
@@ -193,7 +193,7 @@ def monotone_responses(steering: pd.DataFrame) -> pd.DataFrame:
 def _absolute_spearman(alphas: Sequence[float], curves: np.ndarray) -> np.ndarray:
     """|Spearman| (m,) of curves (m, a) over alphas (a,); 0 for a constant curve."""
     mean = (len(alphas) + 1) / 2
-    along, ranks = rankdata(alphas) - mean, rankdata(curves, axis=1) - mean
+    along, ranks = mean_ranks(np.asarray(alphas)) - mean, mean_ranks(curves) - mean
     norms = np.linalg.norm(along) * np.linalg.norm(ranks, axis=1)
     return np.abs(ranks @ along) / np.where(norms > 0, norms, 1.0)
 

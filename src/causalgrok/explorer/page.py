@@ -22,7 +22,7 @@ from causalgrok.columns import COLUMNS, RUN
 from causalgrok.explorer.evidence import evidence
 from causalgrok.explorer.panels import ASSETS, NAMES, PANELS, START
 from causalgrok.plotting.frames import RUN_KEYS
-from causalgrok.plotting.style import colours
+from causalgrok.plotting.palette import colours
 
 JUDGED = ("ood_test", "test", "validation", "ood_val", "id_val", "train")
 """Splits of the overview of all runs: of each task the first that it has."""

@@ -16,7 +16,7 @@ All of it follows from the slides' own Gram matrix, whatever the number of chann
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtri
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def hospital_fractions(slides: SlideMeans, hospitals: np.ndarray) -> np.ndarray:
     noise = _noise(distances, shares[..., None, :], shares[..., None, :]).sum(axis=1) * (1 - 1 / k)
     between = np.sum((means - means.mean(axis=1, keepdims=True)) ** 2, axis=1)
     ratio = np.divide(noise, between, out=np.ones_like(noise), where=between > 0)
-    return np.clip(1 - stats.f.ppf(0.99, k - 1, max(hospitals.shape[1] - k, 1)) * ratio, 0, 1)
+    return np.clip(1 - fdtri(k - 1, max(hospitals.shape[1] - k, 1), 0.99) * ratio, 0, 1)
 
 
 def _noise(weighted: np.ndarray, shares: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 The run is the unit of analysis: repeats of a control are averaged within a run before anything is averaged over runs.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -72,7 +73,7 @@ def one_split(frame: pd.DataFrame) -> tuple[str, ...]:
 
 def latest(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The rows at the latest of the `NAMED` checkpoints that a table has, and its name."""
-    name = next(name for name in NAMED if name in set(frame["checkpoint"]))
+    name = next(name for name in NAMED if name in set(frame["checkpoint"].unique()))
     return frame[frame["checkpoint"] == name], name
 
 
@@ -100,7 +101,7 @@ def settings(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def splits(frame: pd.DataFrame, order: Iterable[str] | None = None) -> list[str]:
     """Those splits of `order`, by default of `held_out`, that a table holds."""
     order = held_out(frame) if order is None else order
-    present = set(frame["split"])
+    present = set(frame["split"].unique())
     return [split for split in order if split in present]
 
 
@@ -111,9 +112,12 @@ def most_runs(frame: pd.DataFrame) -> int:
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:
     """95 % t interval of the mean over runs; missing for fewer than `LEAST_RUNS`."""
-    values = pd.Series(np.asarray(values, dtype=float))
-    half = half_interval(values.groupby(np.zeros(len(values)))).iloc[0]
-    return values.mean() - half, values.mean() + half
+    values = np.asarray(values, dtype=float)
+    mean = values.mean()
+    if len(values) < LEAST_RUNS:
+        return math.nan, math.nan
+    half = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / math.sqrt(len(values))
+    return mean - half, mean + half
 
 
 def half_interval(groups: SeriesGroupBy) -> pd.Series:

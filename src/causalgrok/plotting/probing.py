@@ -3,7 +3,6 @@
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -56,15 +55,12 @@ def probing(probing: pd.DataFrame) -> Figure:
             stages += [stage for stage in grid.index if stage not in STAGES]
             # From the image at the bottom to the head at the top.
             grid = grid.loc[stages[::-1]]
-            sns.heatmap(
-                grid,
-                **scale,
-                cmap="viridis",
-                cbar=False,
-                xticklabels=False,
-                yticklabels=grid.index if panel is row[0] else False,
-                ax=panel,
-            )
+            panel.pcolormesh(np.ma.masked_invalid(grid.to_numpy()), **scale, cmap="viridis")
+            panel.set(xlim=(0, len(grid.columns)), ylim=(len(grid), 0))
+            panel.spines[:].set_visible(False)
+            panel.set_yticks(np.arange(len(grid)) + 0.5 if panel is row[0] else [])
+            if panel is row[0]:
+                panel.set_yticklabels(grid.index, va="center")
             # Four names fit below a panel, the first and the last checkpoint among them.
             named = np.unique(np.linspace(0, len(grid.columns) - 1, 4).round().astype(int))
             panel.set_xticks(named + 0.5, [f"{grid.columns[index]:g}" for index in named], rotation=0)

@@ -24,6 +24,8 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
 from causalgrok.files import write_bytes
 from causalgrok.plotting import frames
+from causalgrok.plotting.palette import DISTINCT, hues
+from causalgrok.plotting.palette import colours as colours
 
 ONE_COLUMN, TWO_COLUMNS = 3.4, 7.0
 """Widths in inches of a figure in one column and over two columns of a paper."""
@@ -54,12 +56,6 @@ BANDED = 3
 
 SHADE = 0.14
 """Opacity of the range of a control's repeats."""
-
-_FIXED = {"standard": "#0072B2", "grokking": "#D55E00"}
-# Okabe & Ito's colours that the fixed ones leave (yellow is too pale for a thin line), then three of Tol's "muted".
-_OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#999933", "#332288")
-# Tol's "muted", for seeds: none of them is a recipe's fixed colour.
-_DISTINCT = ("#332288", "#44AA99", "#CC6677", "#DDCC77", "#AA4499", "#88CCEE", "#117733", "#882255", "#999933")
 
 CONTEXT = {
     # Shipped with matplotlib, so every machine lays a figure out alike; wider than the fonts that a browser without it
@@ -93,27 +89,12 @@ CONTEXT = {
 # Colours and labels
 
 
-def colours(names: Iterable[str]) -> dict[str, str]:
-    """Recipe -> colour: standard and grokking have theirs, the others take the rest in the order of their names."""
-    names = sorted(set(names))
-    others = [name for name in names if name not in _FIXED]
-    palette = _OTHERS if len(others) <= len(_OTHERS) else _hues(len(others))
-    mapping = _FIXED | dict(zip(others, palette, strict=False))
-    return {name: mapping[name] for name in names}
-
-
 def shades(count: int, *, sequential: bool) -> Sequence[str]:
     """Colours for what is not a recipe: in order, as training-set sizes are, or merely distinct, as seeds are."""
     if sequential:
         # Without viridis' last fifth, which is too pale for a line on white.
         return [to_hex(mpl.colormaps["viridis"](0.8 * index / max(1, count - 1))) for index in range(count)]
-    return _DISTINCT[:count] if count <= len(_DISTINCT) else _hues(count)
-
-
-def _hues(count: int) -> Sequence[str]:
-    import seaborn as sns  # a third of a second in every figure's job, for the few that need so many
-
-    return sns.husl_palette(count).as_hex()
+    return DISTINCT[:count] if count <= len(DISTINCT) else hues(count)
 
 
 def counted(frame: pd.DataFrame) -> dict[str, str]:
@@ -410,12 +391,27 @@ def legend(figure: Figure, keys: Sequence[Artist]) -> None:
 # Files
 
 
+def lay_out(figure: Figure) -> None:
+    """Give every panel its final place, once: drawing the figure then does not lay it out again."""
+    engine = figure.get_layout_engine()
+    if engine is None:
+        return
+    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    locators = [axis.get_minor_locator() for axis in axes]
+    # Minor ticks have no labels, so they take no room, but measuring them takes most of the layout's time.
+    for axis in axes:
+        axis.set_minor_locator(NullLocator())
+    engine.execute(figure)
+    for axis, locator in zip(axes, locators, strict=True):
+        axis.set_minor_locator(locator)
+    figure.set_layout_engine(None)
+
+
 def save_figure(figure: Figure, pdf: str | Path, svg: str | Path) -> None:
     """Write a figure as PDF and SVG; the same figure gives the same bytes, and text stays text."""
     with mpl.rc_context(CONTEXT):
-        # Laid out once, or a figure would be laid out anew for each file.
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        # Laid out once, or a figure would be laid out anew for each file; then drawn once for each.
+        lay_out(figure)
         for path, kind, date in ((pdf, "pdf", "CreationDate"), (svg, "svg", "Date")):
             content = io.BytesIO()
             figure.savefig(content, format=kind, metadata={date: None})

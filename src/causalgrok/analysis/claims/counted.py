@@ -13,7 +13,6 @@ import operator
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from causalgrok.analysis.claims.findings import LEVEL, Finding, NotRun, arms, number
 from causalgrok.analysis.claims.test_entries import Count, CountDifference, Holds
@@ -74,6 +73,8 @@ def _with_controls(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _against_chance(test: Count, values: pd.DataFrame, chance: float) -> Finding:
+    from scipy import stats  # half a second, and not every study counts runs
+
     flags = _satisfied(test.holds, values)
     by_seed = flags.groupby(values["seed"])
     seeds, every, some = by_seed.ngroups, int(by_seed.all().sum()), int(by_seed.any().sum())
@@ -140,11 +141,15 @@ def _finding(
 
 def _exact(hits: int, runs: int) -> tuple[float, float]:
     """Clopper-Pearson interval of a share."""
+    from scipy import stats
+
     return tuple(stats.binomtest(hits, runs).proportion_ci(LEVEL, method="exact"))
 
 
 def _newcombe(a: pd.Series, b: pd.Series) -> tuple[float, float]:
     """Interval of the difference of two shares, from the Wilson interval of each (Newcombe 1998, method 10)."""
+    from scipy import stats
+
     shares = np.array([a.mean(), b.mean()])
     ends = [stats.binomtest(int(arm.sum()), len(arm)).proportion_ci(LEVEL, method="wilson") for arm in (a, b)]
     difference = shares[0] - shares[1]

@@ -7,6 +7,7 @@ degrees of freedom however many patches they have.
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtrit
 
 from causalgrok.analysis.statistics.results import Interval, arms, of_equal_length, sample, share
 
@@ -64,10 +65,8 @@ def _squared_error(values: np.ndarray, measured: np.ndarray) -> float:
 
 
 def _interval(estimate: float, squared_error: float, freedom: float, level: float, method: str) -> Interval:
-    from scipy import stats
-
     share(level, "level")
     if freedom < 1:
         return Interval(estimate=estimate, low=np.nan, high=np.nan, level=level, method="none")
-    reach = float(stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(squared_error))
+    reach = float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(squared_error))
     return Interval(estimate=estimate, low=estimate - reach, high=estimate + reach, level=level, method=method)
