@@ -13,8 +13,9 @@ import pandas as pd
 
 from causalgrok.columns import COLUMNS
 from causalgrok.interventions.controls import generator, permute_by_slide
+from causalgrok.interventions.design import Design
 from causalgrok.interventions.features import PROBE, STAGES, Features
-from causalgrok.interventions.logistic import Design, fit_validated_many
+from causalgrok.interventions.logistic import fit_validated_many
 from causalgrok.interventions.settings import Measurement
 
 
