@@ -134,7 +134,7 @@ AFTER_TRAINING = {
     [
         ("config.yaml", "# Optimisation settings.", "# Other words.", {}),
         ("src/causalgrok/training/trainer.py", "import os\n", "# a comment\nimport os\n", {}),
-        ("src/causalgrok/training/trainer.py", "foreach=True", "foreach=False", {"train": 2, **AFTER_TRAINING}),
+        ("src/causalgrok/training/adamw.py", "amsgrad=False", "amsgrad=True", {"train": 2, **AFTER_TRAINING}),
         (
             "src/causalgrok/plotting/trajectories.py",
             "linewidth=0.8",
