@@ -6,6 +6,7 @@ A log that cannot be written, on a full disk for instance, never hides the error
 import contextlib
 import errno
 import faulthandler
+import gc
 import io
 import os
 import sys
@@ -59,6 +60,8 @@ def logged(path: str, *, append: bool = False) -> Iterator[None]:
     An error that is the user's (a ``ValueError`` or ``OSError`` with a message) still ends the job, and the log ends
     with its one line.
     """
+    # Importing torch or pandas makes objects by the hundred thousand, of which none is garbage.
+    gc.set_threshold(50_000)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with io.TextIOWrapper(_Log(path, "a" if append else "w"), encoding="utf-8", write_through=True) as log:
         faulthandler.enable(log)
@@ -77,6 +80,8 @@ def logged(path: str, *, append: bool = False) -> Iterator[None]:
             sys.stderr.end()
             sys.stdout, sys.stderr = out, err
             faulthandler.enable(err if hasattr(err, "fileno") and _has_descriptor(err) else sys.__stderr__)
+            # An interpreter that ends looks through all objects, a second's work where torch is imported.
+            gc.freeze()
 
 
 def _advice(error: BaseException) -> str:
