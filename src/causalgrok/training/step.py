@@ -7,6 +7,7 @@ them.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,13 @@ from torch import Tensor, nn
 from causalgrok.training.adamw import AdamW
 from causalgrok.training.grokfast import GradientFilter
 from causalgrok.training.settings import Precision
+
+
+class Loss(Protocol):
+    """The loss (b,) of logits (b, classes) and labels (b,), or with `reduction` "mean" its average."""
+
+    def __call__(self, logits: Tensor, labels: Tensor, *, reduction: Literal["none", "mean"]) -> Tensor: ...  # noqa: D102
+
 
 WARM_UP = 3
 """Steps that run as they are before one is recorded: they allocate what a recording has to find in place."""
@@ -24,7 +32,7 @@ class Step:
 
     Args:
         model: the network, in training mode whenever it is trained.
-        loss: loss (b,) of logits (b, classes) and labels (b,).
+        loss: what is minimised, on average over the batch.
         examples: all training examples (n, ...) and their labels (n,), on the network's device.
         optimiser: of the network's parameters.
         grokfast: the filter of their gradients, or None.
@@ -35,7 +43,7 @@ class Step:
     def __init__(
         self,
         model: nn.Module,
-        loss: Callable[[Tensor, Tensor], Tensor],
+        loss: Loss,
         examples: tuple[Tensor, Tensor],
         *,
         optimiser: AdamW,
@@ -81,7 +89,7 @@ class Step:
         with _tensor_float_32(self.precision == "tf32"):
             with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
                 logits = self.model(self.model.prepare(inputs))
-            loss = self.loss(logits.float(), labels).mean()
+            loss = self.loss(logits.float(), labels, reduction="mean")
             # Not zero_grad(), which costs a small network an eighth of its time.
             for parameter in self.optimiser.parameters:
                 parameter.grad = None

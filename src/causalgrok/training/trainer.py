@@ -9,6 +9,7 @@ interrupted or not, and whatever else runs beside it.
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from causalgrok.training.dynamics import Dynamics
 from causalgrok.training.grokfast import GradientFilter
 from causalgrok.training.resume import ResumeState
 from causalgrok.training.settings import Training
-from causalgrok.training.step import Step, cuda_graph
+from causalgrok.training.step import Loss, Step, cuda_graph
 
 EVALUATION_BATCH = 256
 
@@ -177,15 +178,13 @@ def initialise(settings: Training) -> nn.Module:
 
 
 @torch.no_grad()
-def evaluate(
-    model: nn.Module, splits: dict[str, tuple[Tensor, Tensor]], loss: Callable[[Tensor, Tensor], Tensor]
-) -> list[dict]:
+def evaluate(model: nn.Module, splits: dict[str, tuple[Tensor, Tensor]], loss: Loss) -> list[dict]:
     """Loss and scores of the logits on each split, with running statistics for normalisation; one row a split."""
     model.eval()
     rows = []
     for name, (inputs, labels) in splits.items():
         logits = torch.cat([model(model.prepare(batch)) for batch in inputs.split(EVALUATION_BATCH)])
-        losses = loss(logits, labels)
+        losses = loss(logits, labels, reduction="none")
         scores, targets = logits.double().cpu().numpy(), labels.cpu().numpy()
         diverged = not np.isfinite(scores).all()
         rows.append(
@@ -204,31 +203,24 @@ def evaluate(
     return rows
 
 
-def loss_function(name: str, *, output: str = "linear") -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss (b,) of logits (b, classes) and labels (b,).
+def loss_function(name: str, *, output: str = "linear") -> Loss:
+    """The loss of logits and labels.
 
     Args:
         name: cross_entropy or mse.
         output: what is applied to the logits before: linear, nothing; sigmoid; or softmax.
     """
-    loss = {"cross_entropy": _cross_entropy, "mse": _squared_error}[name]
+    loss = {"cross_entropy": functional.cross_entropy, "mse": _squared_error}[name]
     if output == "linear":
         return loss
-    activation = {"sigmoid": torch.sigmoid, "softmax": _softmax}[output]
-    return lambda logits, labels: loss(activation(logits), labels)
+    activation = {"sigmoid": torch.sigmoid, "softmax": partial(torch.softmax, dim=1)}[output]
+    return lambda logits, labels, *, reduction: loss(activation(logits), labels, reduction=reduction)
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    return functional.cross_entropy(logits, labels, reduction="none")
-
-
-def _softmax(logits: Tensor) -> Tensor:
-    return logits.softmax(dim=1)
-
-
-def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
-    targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-    return functional.mse_loss(logits, targets, reduction="none").mean(dim=1)
+def _squared_error(logits: Tensor, labels: Tensor, *, reduction: str) -> Tensor:
+    targets = torch.zeros_like(logits).scatter_(1, labels[:, None], 1)
+    losses = functional.mse_loss(logits, targets, reduction=reduction)
+    return losses.mean(dim=1) if reduction == "none" else losses
 
 
 def make_deterministic(settings: Training) -> None:

@@ -60,7 +60,7 @@ def test_the_output_stands_between_logits_and_loss(output):
         "softmax": exponentials / exponentials.sum(axis=1, keepdims=True),
     }[output]
     expected = np.square(shown - np.eye(4)[labels]).mean(axis=1)
-    assert np.allclose(loss_function("mse", output=output)(logits, labels), expected, atol=1e-6)
+    assert np.allclose(loss_function("mse", output=output)(logits, labels, reduction="none"), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

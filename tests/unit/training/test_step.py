@@ -85,7 +85,7 @@ def plainly_trained(chosen: Training, train: Split, test: Split) -> pd.DataFrame
                 logits = model(model.prepare(torch.from_numpy(split.inputs)))
             labels = torch.from_numpy(split.labels)
             right = (logits.argmax(1) == labels).double().mean()
-            rows.append((epoch, name, float(loss(logits, labels).mean()), float(right)))
+            rows.append((epoch, name, float(loss(logits, labels, reduction="none").mean()), float(right)))
 
     evaluate(0)
     for epoch in range(1, chosen.schedule.epochs + 1):
@@ -93,7 +93,7 @@ def plainly_trained(chosen: Training, train: Split, test: Split) -> pd.DataFrame
         for batch in torch.randperm(len(train), generator=order).split(recipe.batch_size):
             optimiser.zero_grad()
             inputs, labels = torch.from_numpy(train.inputs)[batch], torch.from_numpy(train.labels)[batch]
-            loss(model(model.prepare(inputs)), labels).mean().backward()
+            loss(model(model.prepare(inputs)), labels, reduction="none").mean().backward()
             if recipe.grokfast:
                 for i, parameter in enumerate(model.parameters()):
                     gradient, kept = parameter.grad.clone(), recipe.grokfast.decay
