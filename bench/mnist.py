@@ -2,11 +2,11 @@
 
 A 784-200-200-10 network on 1,000 images, batches of 200, judged on 1,000 training and 10,000 test images at epochs 0,
 1, 2, 4, ... and every third: of 2,000 steps every 15, where the public scripts judge at the first thirty, at every
-tenth to the 150th and then at every 14. The usual loop is theirs: torchvision's MNIST with ToTensor, a DataLoader, AdamW
-loop by parameter, loss and accuracy of a split each from a DataLoader of their own in batches of 50. The bare kernels
-are a step's matrix products, activations, loss and fused AdamW on batches that lie ready: no autograd, no modules, no
-shuffling. All start at the same weights and are checked to take the same steps. One thread; processor time. Run as
-``python bench/mnist.py --data DIR``, DIR with the gz files in MNIST/raw; without, images are random.
+tenth to the 150th and then at every 14. The usual loop is theirs: torchvision's MNIST with ToTensor, a DataLoader,
+AdamW loop by parameter, loss and accuracy of a split each from a DataLoader of their own in batches of 50. The bare
+kernels are a step's matrix products, activations, loss and fused AdamW on batches that lie ready: no autograd, no
+modules, no shuffling. All start at the same weights and are checked to take the same steps. One thread; processor time.
+Run as ``python bench/mnist.py --data DIR``, DIR with the gz files in MNIST/raw; without, images are random.
 """
 
 import argparse
