@@ -73,7 +73,8 @@ def main() -> None:
             "usual": (usual, 1, ()),
             "ours, float32": (ours, 1, ("float32",)),
             f"ours, {options.precision}": (ours, 1, (options.precision,)),
-            f"ours, {options.runs} side by side": (ours, options.runs, (options.precision,)),
+            f"ours, float32, {options.runs} side by side": (ours, options.runs, ("float32",)),
+            f"ours, {options.precision}, {options.runs} side by side": (ours, options.runs, (options.precision,)),
         }
         rates = in_turn(
             {
