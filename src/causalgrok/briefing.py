@@ -30,17 +30,17 @@ class Job(NamedTuple):
         rule: the name of its rule.
         benchmark: where its time is written, ``benchmarks/<rule>/<task or study>/...``; empty: nowhere.
         run: the folder of the run that it makes, for jobs that train; else empty.
-        figures: how many figures it draws.
         cores: CPU cores it takes.
         gpus: GPUs it takes.
+        figures: how many figures it draws.
     """
 
     rule: str
     benchmark: str = ""
     run: str = ""
-    figures: int = 0
     cores: int = 1
     gpus: int = 0
+    figures: int = 0
 
 
 def plan(jobs: Sequence[Job], cores: int | None) -> list[str]:

@@ -20,9 +20,9 @@ def jobs_to_do():
             job.rule.name,
             str(job.benchmark or ""),
             f"results/runs/{run_of(job.wildcards).folder}" if job.rule.name == "train" else "",
-            sum(path.endswith(".svg") for path in job.output),
             job.threads,
             job.resources.get("gpu", 0),
+            sum(path.endswith(".svg") for path in job.output),
         )
         for job in workflow.dag.needrun_jobs()
         if job.output

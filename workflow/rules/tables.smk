@@ -1,6 +1,5 @@
 """From runs to studies: stacked tables, outcomes, and what the probes say against their controls."""
 
-
 for study in STUDIES:
     for maker, tables in collected_together(study).items():
 
