@@ -15,7 +15,7 @@ from collections import defaultdict
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
-SCRIPT_OF = {"plot": "plot_figure", "collect_seeds": "collect"}
+SCRIPT_OF = {"plot": "plot_figures", "collect_seeds": "collect"}
 """Rules whose script has another name."""
 
 

@@ -32,6 +32,7 @@ class Job(NamedTuple):
         run: the folder of the run that it makes, for jobs that train; else empty.
         cores: CPU cores it takes.
         gpus: GPUs it takes.
+        figures: how many figures it draws.
     """
 
     rule: str
@@ -39,6 +40,7 @@ class Job(NamedTuple):
     run: str = ""
     cores: int = 1
     gpus: int = 0
+    figures: int = 0
 
 
 def plan(jobs: Sequence[Job], cores: int | None) -> list[str]:
@@ -49,11 +51,11 @@ def plan(jobs: Sequence[Job], cores: int | None) -> list[str]:
         cores: CPU cores given; empty: there is no one number, as on a cluster.
     """
     runs = [Path(job.run) for job in jobs if job.run]
-    figures = sum(job.rule.startswith("plot_") for job in jobs)
+    others = sum(not (job.run or job.figures) for job in jobs)
     parts = (
         _count(len(runs), "network to train", "networks to train"),
-        _count(figures, "figure", "figures"),
-        _count(len(jobs) - len(runs) - figures, "other job", "other jobs"),
+        _count(sum(job.figures for job in jobs), "figure", "figures"),
+        _count(others, "other job", "other jobs"),
     )
     return [f"To do: {', '.join(part for part in parts if part)}.", *_time(jobs, cores), *_room(runs)] if jobs else []
 

@@ -600,11 +600,20 @@ COLUMNS: dict[str, dict[str, str]] = {
 }
 """Table name -> column -> what it holds. Study tables carry the columns of `RUN` in front."""
 
-RUN_TABLES = (
-    *("metrics", "dynamics", "counterfactual", "renormalisation", "probing", "subspace", "erasure", "concentration"),
-    *("steering", "neurons", "geometry", "slides", "checkpoints"),
-)
-"""The tables that one run has, in the order of the pipeline."""
+TABLES_OF_RULES = {
+    "train": ("metrics", "dynamics"),
+    "measure_counterfactuals": ("counterfactual", "renormalisation"),
+    "probe_layers": ("probing",),
+    "ablate_features": ("subspace", "neurons", "concentration"),
+    "measure_erasure": ("erasure",),
+    "steer_activations": ("steering",),
+    "measure_features": ("geometry", "slides"),
+    "name_checkpoints": ("checkpoints",),
+}
+"""Rule -> the tables it makes of one run. A study stacks them in one job, which waits for no other rule's."""
+
+RUN_TABLES = tuple(table for tables in TABLES_OF_RULES.values() for table in tables)
+"""The tables that one run has."""
 
 HOSPITAL_TABLES = frozenset(
     {

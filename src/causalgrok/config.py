@@ -437,7 +437,7 @@ RESERVED = {
     *("probe_layers", "ablate_features", "steer_activations", "measure_features"),
     *("restain_splits", "collect_seeds", "name_checkpoints", "measure_counterfactuals", "measure_erasure"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
-    *("collect", "summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
+    *("summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "summarise_decline", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
     "summarise_arms",
     *("estimate_factorial", "fit_critical_size", "compare_stopping", "compare_reported", "summarise_ungrokking"),
@@ -448,10 +448,12 @@ RESERVED = {
         "export_study",
         "plot_patches",
         "plot_restaining",
-        *(f"plot_{figure}" for figure in FIGURES),
     ),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""
+
+RESERVED_BEGINNINGS = ("collect_", "plot_")
+"""Nor can they begin with these, as rules do that are one study's: they have its name and what they collect or draw."""
 
 
 def runs_problem(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -556,7 +558,8 @@ def _names(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
     yield from unknown(("detectors",), "default", "detectors")
     for kind in ("datasets", "studies", "tasks"):
         for name in getattr(config, kind):
-            if name in (RESERVED if kind != "tasks" else {"inspect"}):
+            taken = name == "inspect" if kind == "tasks" else name in RESERVED or name.startswith(RESERVED_BEGINNINGS)
+            if taken:
                 yield (kind, name), f"{name!r} is taken by the workflow; choose another name"
     for name, study in config.studies.items():
         for i, runs in enumerate(study.runs):

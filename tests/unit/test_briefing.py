@@ -33,15 +33,15 @@ def test_nothing_to_do_is_not_talked_of():
 
 
 def test_what_was_never_timed_is_unknown(folder):
-    todo, how_long = plan([train(0), Job("plot_steering"), Job("collect"), Job("collect")], 2)
-    assert todo == "To do: 1 network to train, 1 figure, 2 other jobs."
+    todo, how_long = plan([train(0), Job("plot_demo_probing", figures=3), Job("test_claims"), Job("report")], 2)
+    assert todo == "To do: 1 network to train, 3 figures, 2 other jobs."
     assert "is not known" in how_long
 
 
 def test_time_is_that_of_jobs_of_the_same_kind(folder):
     timed(folder, train(0), [100, 110])
     timed(folder, train(1), [900])
-    jobs = [train(2), train(3), train(0, run=LARGE), Job("plot_steering", "benchmarks/plot_steering/demo.jsonl")]
+    jobs = [train(2), train(3), train(0, run=LARGE), Job("plot_demo_data", "benchmarks/plot/demo/data.jsonl")]
     assert plan(jobs, 2)[1] == (
         "Expected, by jobs timed here before: 4 min on 2 cores; 2 jobs are of a kind not timed here."
     ), "220 s of two cores each, which two cores do one after the other; another task's network says nothing"

@@ -94,7 +94,11 @@ def plan(config: Config) -> list[str]:
         plain([rules["report_config"](wildcards), rules["judgements"](name)])
         rules["recipes_of_study"](wildcards)
         for table in rules["collected_tables"](name):
-            asked.append(rules["run_tables"](SimpleNamespace(study=name, table=table)))
+            asked.append(rules["run_tables"](wildcards, table))
+        for tables in rules["collected_together"](name).values():
+            plain(rules["runs_of_tables"](wildcards, tables))
+        for figures in rules["figures_by_category"](name).values():
+            assert set(rules["tables_of_figures"](figures)) <= set(rules["tables_of"](name))
         for key in ("planted", "calibration", "critical_size", "stopping", "ungrokking"):
             if getattr(study, key):
                 rules[f"{key}_settings"](wildcards)

@@ -49,6 +49,11 @@ def message(raw: dict) -> str:
             "datasets.tissue.ood_test_hospital: 1 is the ood_val",
         ),
         (("studies", "train"), RAW["studies"]["demo"], "studies.train: 'train' is taken by the workflow"),
+        (
+            ("studies", "plot_demo_data"),
+            RAW["studies"]["demo"],
+            "studies.plot_demo_data: 'plot_demo_data' is taken by ",
+        ),
         (("studies", "Demo"), RAW["studies"]["demo"], "studies.Demo: 'Demo': names are lower-case letters"),
         (("studies", "demo", "runs", 0, "n"), [97], "studies.demo.runs[0].n[0]: 97 leaves a last batch of 1"),
         (("studies", "demo", "runs", 0, "n"), [33], "studies.demo.runs[0].n[0]: 33 leaves a last batch of 1"),

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from causalgrok.columns import COLUMNS, RUN, RUN_TABLES, with_derived
-from causalgrok.config import RESERVED, drawable
+from causalgrok.columns import COLUMNS, RUN, RUN_TABLES, TABLES_OF_RULES, with_derived
+from causalgrok.config import RESERVED, RESERVED_BEGINNINGS, drawable
 from causalgrok.data.splits import Split
 from causalgrok.plotting import FIGURES
 
@@ -90,13 +90,38 @@ def test_a_paper_is_set_when_it_is_asked_for(finished):
     assert (finished.folder / "logs/typeset_paper/tiny.log").read_text() == "", "Typst warns of nothing"
 
 
-def test_a_deleted_figure_is_redrawn_alone(finished):
-    figure = finished.folder / "results/tiny/figures/steering.pdf"
-    before = figure.read_bytes()
-    figure.unlink()
-    assert finished.planned("results/tiny/figures/steering.pdf") == {"plot_steering": 1}
+def test_a_deleted_figure_is_redrawn_with_those_under_its_heading(finished):
+    figures = finished.folder / "results/tiny/figures"
+    before = contents(figures, "*")
+    assert len(before) == 2 * len(FIGURES_OF_RUNS)
+    (figures / "steering.pdf").unlink()
+    assert finished.planned("results/tiny/figures/steering.pdf") == {"plot_tiny_interventions": 1}
     assert finished.snakemake("results/tiny/figures/steering.pdf", "--cores", "2").returncode == 0
-    assert figure.read_bytes() == before
+    assert contents(figures, "*") == before
+    finished.snakemake("tiny", "--cores", "2")
+
+
+def test_one_figure_asks_for_no_more_than_is_under_its_heading(project):
+    """Curves need no probes, and one probe needs no other."""
+    training = project.planned("results/tiny/figures/trajectories.svg")
+    assert training["train"] == 2 and "extract_features" not in training
+    probing = project.planned("results/tiny/figures/probing.svg")
+    assert probing["probe_layers"] == 2 and probing["collect_tiny_probe_layers"] == probing["plot_tiny_probing"] == 1
+    assert not {"ablate_features", "steer_activations", "measure_features"} & set(probing)
+
+
+def test_an_error_says_which_figure_it_was(finished):
+    module = finished.folder / "src/causalgrok/plotting/probing.py"
+    text, kept = module.read_text(), contents(finished.folder, "results/tiny/figures/probing.*")
+    try:
+        module.write_text(text.replace("def probing(", "def probing(*, absent, "))
+        done = finished.snakemake("results/tiny/figures/probing.svg", "--cores", "1")
+    finally:
+        module.write_text(text)
+        for path, content in kept.items():
+            (finished.folder / path).write_bytes(content)
+    assert done.returncode == 1
+    assert "plot_tiny_probing failed: figure probing: TypeError(" in done.stdout
     finished.snakemake("tiny", "--cores", "2")
 
 
@@ -112,14 +137,14 @@ SUMMARISED = (
     "summarise_arms",
     "compare_recipes",
 )
-DRAWN = {f"plot_{figure}": 1 for figure in FIGURES_OF_RUNS}
+DRAWN = {f"plot_tiny_{FIGURES[figure].category.lower()}": 1 for figure in FIGURES_OF_RUNS}
+COLLECTED = {f"collect_tiny_{rule}": 1 for rule in TABLES_OF_RULES}
 CLAIMED = {"test_claims": 1, "present_claims": 1}
 EXPLORED = {"draw_explorer": 1}
 COMPARED = {"summarise_verdicts": 1, "correlate_reliance": 1}
-ABLATED = {"subspace", "neurons", "concentration", "verdicts", "reliance"}
-"""Tables of one job, and those made from them."""
 AFTER_TRAINING = {
-    **{"collect_seeds": 2, "name_checkpoints": 2, "extract_features": 2, "collect": len(RUN_TABLES)},
+    **{"collect_seeds": 2, "name_checkpoints": 2, "extract_features": 2},
+    **COLLECTED,
     **dict.fromkeys(SUMMARISED, 1),
     **dict.fromkeys(MEASURED, 2),
     **COMPARED,
@@ -139,18 +164,18 @@ AFTER_TRAINING = {
             "src/causalgrok/plotting/trajectories.py",
             "linewidth=0.8",
             "linewidth=0.7",
-            {"plot_trajectories": 1},
+            {"plot_tiny_training": 1},
         ),
         (
             "src/causalgrok/interventions/neurons.py",
             "import numpy as np\n",
             "import numpy as np\n\nOTHER = 1\n",
             {
-                **{"ablate_features": 2, "collect": 3},
+                **{"ablate_features": 2, "collect_tiny_ablate_features": 1},
                 **COMPARED,
                 **CLAIMED,  # it reads steering as verdicts do
                 **EXPLORED,
-                **{f"plot_{figure}": 1 for figure, spec in FIGURES.items() if ABLATED & set(spec.tables)},
+                "plot_tiny_interventions": 1,
             },
         ),
     ],
@@ -222,7 +247,7 @@ def test_names_of_rules_are_reserved(finished):
     names = set(re.findall(r"^([a-z]\w*) \(", done.stdout, flags=re.MULTILINE))
     assert "train" in names
     studies = {*yaml.safe_load((finished.folder / "config.yaml").read_text())["studies"], "tiny", "tiny_long"}
-    assert names - studies <= RESERVED
+    assert {name for name in names - studies if not name.startswith(RESERVED_BEGINNINGS)} <= RESERVED
 
 
 def test_a_gpu_study_is_refused_where_there_is_no_gpu(finished, monkeypatch):

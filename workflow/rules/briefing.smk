@@ -22,6 +22,7 @@ def jobs_to_do():
             f"results/runs/{run_of(job.wildcards).folder}" if job.rule.name == "train" else "",
             job.threads,
             job.resources.get("gpu", 0),
+            sum(path.endswith(".svg") for path in job.output),
         )
         for job in workflow.dag.needrun_jobs()
         if job.output

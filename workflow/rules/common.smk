@@ -15,6 +15,7 @@ from causalgrok.columns import (
     RUN_TABLES,
     STOPPING_INPUTS,
     STUDY_TABLES,
+    TABLES_OF_RULES,
     with_derived,
 )
 from causalgrok.config import RUN_FOLDER, Run, drawable, has_hospitals, parent_of
@@ -62,6 +63,7 @@ try:
 except (ValueError, OSError) as error:
     sys.exit(str(error))
 
+STUDIES = [*settings.studies, INSPECT]
 inspected_runs = inspection.runs if inspection else []
 inspected_splits = [*inspection.splits, "probe"] if inspection else ["probe"]
 
@@ -91,11 +93,10 @@ wildcard_constraints:
     dataset="|".join([*settings.datasets, INSPECT]),
     task="|".join([*settings.tasks, INSPECT]),
     recipe="|".join({*settings.recipes, *(run.recipe for run in inspected_runs)}),
-    study="|".join([*settings.studies, INSPECT]),
+    study="|".join(STUDIES),
     n=r"\d+",
     seed=r"\d+",
     correlation=r"-?[\d.e-]+",
-    table="|".join(RUN_TABLES),
 
 
 def run_of(wildcards):

@@ -30,9 +30,9 @@ rule extract_features:
 rule collect_seeds:
     """How did the seeds of one task, recipe and n fare? Once for all: read by each, they would be read squared."""
     input:
-        metrics_of_cell,
+        metrics=metrics_of_cell,
     output:
-        "<results>/{study}/seeds/{task}/{recipe}/{n}.parquet",
+        metrics="<results>/{study}/seeds/{task}/{recipe}/{n}.parquet",
     log:
         "<logs>/collect_seeds/{study}/{task}/{recipe}/{n}.log",
     benchmark:
@@ -41,8 +41,7 @@ rule collect_seeds:
     conda:
         "../../envs/analysis.yaml"
     params:
-        table="metrics",
-        runs=lambda wildcards: [list(run) for run in runs_of_cell(wildcards)],
+        runs=lambda wildcards: {"metrics": [list(run) for run in runs_of_cell(wildcards)]},
         code=code("collect"),
     script:
         "../scripts/collect.py"

@@ -1,4 +1,4 @@
-"""The figures of a study, each drawn from its tables alone; a figure's rule depends on that figure's module."""
+"""The figures of a study, drawn from its tables alone: those under one heading in one job, which depends on their modules."""
 
 
 rule plot_patches:
@@ -26,31 +26,38 @@ rule plot_patches:
         "../scripts/plot_patches.py"
 
 
-for figure in FIGURES.values():
+for study in STUDIES:
+    for category, figures in figures_by_category(study).items():
 
-    rule:
-        """What do the tables look like? Draws one figure as PDF and SVG."""
-        name:
-            f"plot_{figure.name}"
-        input:
-            expand("<tables>/{table}.parquet", table=figure.tables, allow_missing=True),
-        output:
-            pdf=f"<results>/{{study}}/figures/{figure.name}.pdf",
-            svg=report(
-                f"<results>/{{study}}/figures/{figure.name}.svg",
-                caption=f"../../{figure.caption}",
-                category=figure.category,
-                labels={"figure": figure.title},
-            ),
-        log:
-            f"<logs>/plot/{{study}}/{figure.name}.log",
-        benchmark:
-            f"<benchmarks>/plot/{{study}}/{figure.name}.jsonl"
-        localrule: True
-        conda:
-            "../../envs/analysis.yaml"
-        params:
-            figure=figure.name,
-            code=code("plot_figure", f"causalgrok.plotting.{figure.module}"),
-        script:
-            "../scripts/plot_figure.py"
+        rule:
+            """What do the tables look like? Draws the figures under one heading of a study's report as PDF and SVG."""
+            name:
+                f"plot_{study}_{category.lower()}"
+            input:
+                expand("<tables>/{table}.parquet", table=tables_of_figures(figures), allow_missing=True),
+            output:
+                pdf=[f"<results>/{{study}}/figures/{figure.name}.pdf" for figure in figures],
+                svg=[
+                    report(
+                        f"<results>/{{study}}/figures/{figure.name}.svg",
+                        caption=f"../../{figure.caption}",
+                        category=category,
+                        labels={"figure": figure.title},
+                    )
+                    for figure in figures
+                ],
+            log:
+                f"<logs>/plot/{{study}}/{category.lower()}.log",
+            benchmark:
+                f"<benchmarks>/plot/{{study}}/{category.lower()}.jsonl"
+            wildcard_constraints:
+                study=study,
+            localrule: True
+            conda:
+                "../../envs/analysis.yaml"
+            params:
+                figures=[figure.name for figure in figures],
+                modules=modules_of_figures(figures),
+                code=code("plot_figures", *modules_of_figures(figures)),
+            script:
+                "../scripts/plot_figures.py"

@@ -29,18 +29,40 @@ def about_hospitals(study):
     return [run for run in runs_of_study(study) if run.task == INSPECT or has_hospitals(settings, run)]
 
 
-def runs_with_table(wildcards):
+def collected_together(study):
+    """Rule -> the tables it makes of a run, those of them that a study stacks: they are there at the same time."""
+    collected = collected_tables(study)
+    chosen = {rule: [table for table in tables if table in collected] for rule, tables in TABLES_OF_RULES.items()}
+    return {rule: tables for rule, tables in chosen.items() if tables}
+
+
+def runs_with_table(study, table):
     """The runs of a study that have a table: what asks about hospitals is asked of those that have some."""
-    choose = about_hospitals if wildcards.table in HOSPITAL_TABLES else runs_of_study
-    return choose(wildcards.study)
+    return about_hospitals(study) if table in HOSPITAL_TABLES else runs_of_study(study)
 
 
-def run_tables(wildcards):
-    return [f"<results>/runs/{run.folder}/{wildcards.table}.parquet" for run in runs_with_table(wildcards)]
+def run_tables(wildcards, table):
+    return [f"<results>/runs/{run.folder}/{table}.parquet" for run in runs_with_table(wildcards.study, table)]
 
 
-def study_runs(wildcards):
-    return [list(run) for run in runs_with_table(wildcards)]
+def runs_of_tables(wildcards, tables):
+    return {table: [list(run) for run in runs_with_table(wildcards.study, table)] for table in tables}
+
+
+def figures_by_category(study):
+    """Heading of the report -> the figures of a study under it."""
+    found = {}
+    for figure in map(FIGURES.get, figures_of(study)):
+        found.setdefault(figure.category, []).append(figure)
+    return found
+
+
+def tables_of_figures(figures):
+    return list(dict.fromkeys(table for figure in figures for table in figure.tables))
+
+
+def modules_of_figures(figures):
+    return sorted({f"causalgrok.plotting.{figure.module}" for figure in figures})
 
 
 def subsets_of_study(wildcards):

@@ -1,25 +1,30 @@
 """From runs to studies: stacked tables, outcomes, and what the probes say against their controls."""
 
+for study in STUDIES:
+    for maker, tables in collected_together(study).items():
 
-rule collect:
-    """What do all runs of a study say? Stacks one of their tables."""
-    input:
-        run_tables,
-    output:
-        "<tables>/{table}.parquet",
-    log:
-        "<logs>/collect/{study}/{table}.log",
-    benchmark:
-        "<benchmarks>/collect/{study}/{table}.jsonl"
-    localrule: True
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        table=lambda wildcards: wildcards.table,
-        runs=study_runs,
-        code=code("collect"),
-    script:
-        "../scripts/collect.py"
+        rule:
+            """What do all runs of a study say? Stacks the tables of theirs that one job a run makes."""
+            name:
+                f"collect_{study}_{maker}"
+            input:
+                **{table: functools.partial(run_tables, table=table) for table in tables},
+            output:
+                **{table: f"<results>/{{study}}/tables/{table}.parquet" for table in tables},
+            log:
+                f"<logs>/collect/{{study}}/{maker}.log",
+            benchmark:
+                f"<benchmarks>/collect/{{study}}/{maker}.jsonl"
+            wildcard_constraints:
+                study=study,
+            localrule: True
+            conda:
+                "../../envs/analysis.yaml"
+            params:
+                runs=functools.partial(runs_of_tables, tables=tables),
+                code=code("collect"),
+            script:
+                "../scripts/collect.py"
 
 
 rule summarise_outcomes:

@@ -1,4 +1,4 @@
-"""Stack one table of several runs."""
+"""Stack tables of several runs, one table after the other."""
 
 from causalgrok.log import logged
 
@@ -8,8 +8,9 @@ with logged(snakemake.log[0]):
     from causalgrok.columns import RUN
     from causalgrok.tables import read_table, write_table
 
-    frames = [
-        read_table(path).assign(**dict(zip(RUN, run, strict=True)))
-        for run, path in zip(snakemake.params.runs, snakemake.input, strict=True)
-    ]
-    write_table(pd.concat(frames), snakemake.output[0], snakemake.params.table)
+    for table, runs in snakemake.params.runs.items():
+        frames = (
+            read_table(path).assign(**dict(zip(RUN, run, strict=True)))
+            for run, path in zip(runs, snakemake.input[table], strict=True)
+        )
+        write_table(pd.concat(frames), snakemake.output[table], table)

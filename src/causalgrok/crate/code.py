@@ -6,7 +6,8 @@ everything trained before would have to be trained again. So it is loaded a seco
 
 import functools
 import importlib.util
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -42,12 +43,15 @@ class Sources:
         except (OSError, SyntaxError, UnicodeDecodeError, RecursionError, MemoryError) as error:
             raise ValueError(f"its code cannot be read ({error})") from error
 
-    def modules_of(self, script: str, digest: str) -> tuple[str, ...] | None:
+    def modules_of(self, script: str, digest: str, params: Iterable[str] = ()) -> tuple[str, ...] | None:
         """The modules a script was given at run time, found by the hash they lead to; None if nothing leads to it.
 
-        A job states its hash alone. What a task or figure names at run time is one module at most.
+        A job states its hash, and in its params the modules of the figures it draws. What a task names is one at most.
         """
         known, candidates = self._searches.setdefault(script, ({}, self._candidates()))
+        named = tuple(sorted({module for text in params for module in re.findall(r"'(causalgrok(?:\.\w+)+)'", text)}))
+        if named and all((self._root / self.file_of(module)).is_file() for module in named):
+            known.setdefault(self.code_hash(script, *named), named)
         while digest not in known:
             modules = next(candidates, None)
             if modules is None:

@@ -99,10 +99,10 @@ def _add_sources(crate: ROCrate, root: Path, scripts: set[str]) -> None:
 def _add_code(crate: ROCrate, jobs: Sequence[Job], sources: Sources, *, target: str) -> dict[str, Entity]:
     """Add the hash of every job's code, with the files it starts from: the script and what it finds at run time."""
     codes, foreign = {}, []
-    for (script, digest), output in sorted({(job.script, job.code): job.outputs[0] for job in jobs}.items()):
-        modules = sources.modules_of(script, digest)
+    for (script, digest), job in sorted({(job.script, job.code): job for job in jobs}.items()):
+        modules = sources.modules_of(script, digest, job.params)
         if modules is None:
-            foreign.append(f"{output}: it was made by other code than there is now ({script}, {digest})")
+            foreign.append(f"{job.outputs[0]}: it was made by other code than there is now ({script}, {digest})")
             continue
         files = [f"workflow/scripts/{script}", *map(sources.file_of, modules)]
         codes[digest] = add_value(

@@ -50,7 +50,7 @@ FIGURES: dict[str, FigureSpec] = {
         FigureSpec("trajectories", "trajectories", ("metrics",), "Training", "OOD accuracy over training"),
         FigureSpec("arms", "arms", ("arms",), "Training", "Arms side by side: start, memorised, grokked, norm"),
         FigureSpec("peak_accuracy", "peak_accuracy", ("outcomes",), "Training", "Peak OOD accuracy against n", True),
-        FigureSpec("decline", "decline", ("decline",), "Training", "Fall of OOD accuracy, by slides"),
+        FigureSpec("decline", "decline", ("decline",), "Checkpoints", "Fall of OOD accuracy, by slides"),
         FigureSpec("domain_gap", "domain_gap", ("metrics",), "Training", "Accuracy at seen and unseen hospitals", True),
         FigureSpec(
             "ungrokking", "ungrokking", ("ungrokking",), "Training", "Test accuracy after training on fewer examples"
@@ -63,7 +63,7 @@ FIGURES: dict[str, FigureSpec] = {
         FigureSpec("angle_per_step", "mechanism", ("dynamics", "mechanism"), "Mechanism", "Angle of a step"),
         FigureSpec("logit_margin", "logit_margin", ("metrics",), "Mechanism", "Margin, logit scale and zero losses"),
         FigureSpec("grokfast_alignment", "mechanism", ("dynamics",), "Mechanism", "What Grokfast amplifies"),
-        FigureSpec("effective_rank", "effective_rank", ("geometry",), "Training", "Effective rank over training"),
+        FigureSpec("effective_rank", "effective_rank", ("geometry",), "Checkpoints", "Effective rank over training"),
         FigureSpec("counterfactual", "counterfactual", ("counterfactual",), "Interventions", "Reliance on stain"),
         FigureSpec(
             "renormalisation", "renormalisation", ("renormalisation",), "Interventions", "BatchNorm statistics anew"

@@ -6,9 +6,10 @@ spread of a control is the range of its repeats within a run, whose ends are ave
 dashed, those that are shown and never decisive are dotted.
 """
 
+import contextlib
 import io
 import math
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
 
 import matplotlib as mpl
@@ -405,6 +406,18 @@ def lay_out(figure: Figure) -> None:
     for axis, locator in zip(axes, locators, strict=True):
         axis.set_minor_locator(locator)
     figure.set_layout_engine(None)
+
+
+@contextlib.contextmanager
+def named_in_errors(figure: str) -> Iterator[None]:
+    """Have the last line of an error say which figure was being drawn: one job draws several."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"figure {figure}: {error}") from error
+    except Exception as error:
+        error.add_note(f"figure {figure}: {error!r}")
+        raise
 
 
 def save_figure(figure: Figure, pdf: str | Path, svg: str | Path) -> None:

@@ -61,3 +61,7 @@ def test_hashes_elsewhere_are_those_of_the_pipeline():
     assert sources.modules_of("train.py", code_hash(train, "causalgrok.models.mlp")) == ("causalgrok.models.mlp",)
     assert sources.modules_of("report.py", code_hash(ROOT / "workflow/scripts/report.py")) == ()
     assert sources.modules_of("report.py", "0" * 16) is None
+    several = ("causalgrok.plotting.arms", "causalgrok.plotting.trajectories")
+    drawn = code_hash(ROOT / "workflow/scripts/plot_figures.py", *several)
+    assert sources.modules_of("plot_figures.py", drawn) is None
+    assert sources.modules_of("plot_figures.py", drawn, ["['arms']", repr([*several])]) == several

@@ -1,6 +1,7 @@
 """What the figures share: statistics against scipy, colours, labels and files."""
 
 import math
+import traceback
 
 import numpy as np
 import pandas as pd
@@ -98,3 +99,14 @@ def test_files_hold_text_as_text_and_no_date(tmp_path):
     assert "<dc:date>" not in svg
     assert b"/CreationDate" not in pdf
     assert b"/TrueType" in pdf or b"/CIDFontType2" in pdf
+
+
+def test_an_error_names_the_figure_in_its_last_line():
+    with (
+        pytest.raises(ValueError, match="figure steering: table steering"),
+        style.named_in_errors("steering"),
+    ):
+        raise ValueError("table steering: no rows")
+    with pytest.raises(KeyError) as caught, style.named_in_errors("steering"):
+        raise KeyError("alpha")
+    assert traceback.format_exception(caught.value)[-1] == "figure steering: KeyError('alpha')\n"
