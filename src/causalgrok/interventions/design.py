@@ -1,19 +1,26 @@
 """Features made ready for many linear classifiers: standardised, and rotated onto their principal axes.
 
 L2 penalty and loss of a classifier do not change when features are rotated, so they are rotated once, onto min(n, d)
-axes, along which they are uncorrelated. For a classifier that may not read some directions of the features these are
-taken out of the coordinates, which is cheaper than to begin anew.
+axes, along which they are uncorrelated. Where few classifiers are fitted to many features, the leading axes do nearly
+as well and cost a tenth: they come from a random sketch (Halko, Martinsson & Tropp 2011, arXiv 0909.4061). For a
+classifier that may not read some directions of the features these are taken out of the coordinates, which is cheaper
+than to begin anew.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from scipy.linalg.lapack import dgeqrf, dormqr
 
 _CONSTANT = 1e-7
 """A channel whose standard deviation is below this fraction of its largest value is constant but for rounding."""
 
 _ABSENT = 1e-6
 """What is left of a unit vector below which nothing is left but rounding."""
+
+_POWERS = 3
+"""Products with the covariance that turn a random sketch towards the leading axes."""
 
 
 def constant_channels(features: np.ndarray) -> np.ndarray:
@@ -41,8 +48,14 @@ class Design:
     """(d,) their standard deviation; 1 for a constant channel."""
 
     @classmethod
-    def of(cls, features: np.ndarray) -> "Design":
+    def of(cls, features: np.ndarray, *, leading: int | None = None) -> "Design":
         """Prepare features (n, d).
+
+        Args:
+            features: (n, d) as they come.
+            leading: how many principal axes are sought, if fewer than a quarter of all. The others are any that
+                complete these, and `covariance` then leaves out what is correlated among them: fits take a tenth more
+                iterations, and there is no `without`.
 
         Raises:
             ValueError: a feature is not finite.
@@ -54,6 +67,10 @@ class Design:
         scale[constant] = 1.0
         standard = (features - mean) / scale
         standard[:, constant] = 0.0
+        if leading is not None and 4 * leading < min(standard.shape):
+            axes, coordinates = _rotated(standard, _sketched(standard.astype(np.float32), leading))
+            axes[constant] = 0.0
+            return cls(coordinates, np.mean(coordinates**2, axis=0), axes, mean, scale)
         if standard.shape[1] <= standard.shape[0]:
             axes = np.linalg.eigh(standard.T @ standard)[1]
             axes[constant] = 0.0
@@ -65,6 +82,16 @@ class Design:
         coordinates = left[:, kept] * np.sqrt(values[kept])
         axes = standard.T @ (left[:, kept] / np.sqrt(values[kept]))
         return cls(coordinates, np.mean(coordinates**2, axis=0), axes, mean, scale)
+
+    @cached_property
+    def transposed(self) -> np.ndarray:
+        """The coordinates (r, n), which a few rows are multiplied with faster than with (n, r)."""
+        return np.ascontiguousarray(self.coordinates.T)
+
+    @cached_property
+    def single(self) -> "Design":
+        """The same with coordinates in single precision, half as much to read."""
+        return replace(self, coordinates=self.coordinates.astype(np.float32))
 
     @property
     def live(self) -> np.ndarray:
@@ -97,3 +124,24 @@ class Design:
         return replace(
             self, coordinates=self.coordinates - (self.coordinates @ left) @ lost.T, covariance=covariance, axes=axes
         )
+
+
+def _sketched(standard: np.ndarray, count: int) -> np.ndarray:
+    """Axes (d, count), nearly the leading principal ones of features (n, d)."""
+    axes = np.random.default_rng(0).standard_normal((standard.shape[1], count), dtype=standard.dtype)
+    for _ in range(_POWERS):
+        axes = np.linalg.qr(standard.T @ (standard @ axes))[0]
+    return axes @ np.linalg.svd(standard @ axes, full_matrices=False)[2].T
+
+
+def _rotated(standard: np.ndarray, leading: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal axes (d, d) that begin with leading ones (d, q), and features (n, d) along them.
+
+    Householder's reflections make the axes without ever multiplying by a matrix (d, d).
+    """
+    reflections, factors, *_ = dgeqrf(leading.astype(np.float64))
+
+    def turned(rows: np.ndarray) -> np.ndarray:
+        return dormqr("L", "T", reflections, factors, rows.T, 64 * len(rows))[0].T
+
+    return turned(np.eye(len(leading))), turned(standard)

@@ -25,7 +25,7 @@ def minimise(
 
     Args:
         objective: takes points (a, q) and the problems (a,) they belong to; gives losses (a,) and gradients (a, q).
-        start: (p, q) where they begin.
+        start: (p, q) where they begin, in the precision of the gradients.
         tolerance: the largest component of a gradient at which a problem is solved.
         rounding: the relative error of a loss.
         iterations: steps, at most.
@@ -36,39 +36,37 @@ def minimise(
     minima, largest = start.copy(), np.empty(len(start))
     problems, x = np.arange(len(start)), start.copy()
     loss, gradient = objective(x, problems)
-    steps, changes = np.zeros((2, 0, *x.shape))
+    memory: list[tuple[np.ndarray, np.ndarray]] = []
+    stuck = np.zeros(len(start), dtype=bool)
     for _ in range(iterations):
         size = np.abs(gradient).max(axis=1)
         minima[problems], largest[problems] = x, size
-        if (open_ := size > tolerance).sum() < len(problems):
+        if (open_ := (size > tolerance) & ~stuck).sum() < len(problems):
             problems, x, loss, gradient = problems[open_], x[open_], loss[open_], gradient[open_]
-            steps, changes = steps[:, open_], changes[:, open_]
+            memory = [(step[open_], change[open_]) for step, change in memory]
         if not len(problems):
             break
-        direction = _direction(gradient, steps, changes)
-        moved, new_loss, new_gradient, stuck = _search(objective, problems, x, loss, gradient, direction, rounding)
-        steps = np.concatenate([steps[-_MEMORY + 1 :], (moved - x)[None]])
-        changes = np.concatenate([changes[-_MEMORY + 1 :], (new_gradient - gradient)[None]])
-        x, loss, gradient = moved, new_loss, new_gradient
-        if stuck.any():
-            minima[problems], largest[problems] = x, np.abs(gradient).max(axis=1)
-            problems, x, loss, gradient = problems[~stuck], x[~stuck], loss[~stuck], gradient[~stuck]
-            steps, changes = steps[:, ~stuck], changes[:, ~stuck]
+        direction = _direction(gradient, memory)
+        moved, loss, new_gradient, stuck = _search(objective, problems, x, loss, gradient, direction, rounding)
+        memory = [*memory[-_MEMORY + 1 :], (moved - x, new_gradient - gradient)]
+        x, gradient = moved, new_gradient
     return minima, largest
 
 
-def _direction(gradient: np.ndarray, steps: np.ndarray, changes: np.ndarray) -> np.ndarray:
-    """Minus the approximate inverse Hessians times the gradients (a, q), from steps and changes (m, a, q)."""
+def _direction(gradient: np.ndarray, memory: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Minus the approximate inverse Hessians times the gradients (a, q), from steps and changes of gradients (a, q)."""
     direction, weights = -gradient, []
-    curvatures = np.einsum("maq,maq->ma", steps, changes)
-    inverse = np.divide(1, curvatures, out=np.zeros_like(curvatures), where=curvatures > 0)
-    for step, change, factor in zip(steps[::-1], changes[::-1], inverse[::-1], strict=True):
+    if not memory:
+        return direction
+    curvatures = [np.einsum("aq,aq->a", step, change) for step, change in memory]
+    inverse = [np.divide(1, some, out=np.zeros_like(some), where=some > 0) for some in curvatures]
+    for (step, change), factor in zip(reversed(memory), reversed(inverse), strict=True):
         weights.append(factor * np.einsum("aq,aq->a", step, direction))
         direction -= weights[-1][:, None] * change
-    if len(steps):
-        squares = np.einsum("aq,aq->a", changes[-1], changes[-1])
-        direction *= np.where(curvatures[-1] > 0, curvatures[-1] / np.maximum(squares, 1e-300), 1)[:, None]
-    for step, change, factor, weight in zip(steps, changes, inverse, weights[::-1], strict=True):
+    last = memory[-1][1]
+    squares = np.einsum("aq,aq->a", last, last)
+    direction *= np.divide(curvatures[-1], squares, out=np.ones_like(squares), where=curvatures[-1] > 0)[:, None]
+    for (step, change), factor, weight in zip(memory, inverse, reversed(weights), strict=True):
         direction += (weight - factor * np.einsum("aq,aq->a", change, direction))[:, None] * step
     return direction
 
@@ -85,7 +83,7 @@ def _search(
     """Points (a, q) along the directions, their losses and gradients, and where (a,) no step was short enough."""
     slope = np.einsum("aq,aq->a", gradient, direction)
     moved, new_loss, new_gradient = x.copy(), loss.copy(), gradient.copy()
-    length, pending = np.ones(len(x)), np.arange(len(x))
+    length, pending = np.ones(len(x), dtype=x.dtype), np.arange(len(x))
     while len(pending):
         trial = x[pending] + length[pending, None] * direction[pending]
         losses, gradients = objective(trial, problems[pending])

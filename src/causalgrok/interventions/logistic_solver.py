@@ -1,84 +1,148 @@
 """The minimum of logistic regression's objective for many label vectors side by side; see `logistic` for what it is.
 
-In the coordinates of a `Design` the Hessian is close to diagonal, ``curvature * covariance + 1 / (C n)``: scaled by its
-root, L-BFGS converges in 10 to 50 iterations instead of hundreds.
+Rows of k classes sum to zero, so that k - 1 rows are sought, in an orthonormal basis of such sums (Helmert's); the
+norm of the weights is theirs. A vector of fewer classes than the others leaves its last rows zero. In the coordinates
+of a `Design` the Hessian is close to diagonal, ``curvature * covariance + 1 / (C n)``: scaled by its root, L-BFGS
+converges in 10 to 50 iterations instead of hundreds.
 """
 
-from functools import partial
-
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg import helmert, solve_triangular
 
 from causalgrok.interventions.design import Design
 from causalgrok.interventions.lbfgs import minimise
 
+_FLATTEST = 1e-3
+"""Least curvature that is scaled by: where every example is classified with certainty there is none."""
+
 
 def solve(
     design: Design,
-    labels: np.ndarray,
+    codes: np.ndarray,
     classes: np.ndarray,
     C: np.ndarray,
     tolerance: float,
-    weights: np.ndarray | None,
+    weights: np.ndarray | None = None,
     start: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise the objectives of m label vectors over k classes.
+    """Minimise the objectives of m label vectors over at most k classes, in the precision of the coordinates.
 
     Args:
         design: the examples, in coordinates (n, r).
-        labels: (m, n) labels.
-        classes: (k,) the classes, ascending.
+        codes: (m, n) labels as 0 to classes - 1; of no account where the weight is zero.
+        classes: (m,) how many classes each vector has, k at most.
         C: (m,) inverse regularisation of each.
         tolerance: largest component of a mean objective's gradient in scaled coordinates.
         weights: (m, n) weights of mean 1; an example whose weight is zero is left out. None: 1.
         start: weights (m, k, r) and intercepts (m, k) where they begin; none is zero.
 
     Returns:
-        Optimal weights (m, k, r) and intercepts (m, k).
+        Optimal weights (m, k, r) and intercepts (m, k); rows beyond a vector's classes are zero.
 
     Raises:
         RuntimeError: one did not converge.
     """
-    coordinates = design.coordinates
-    (n, r), m, k = coordinates.shape, len(labels), len(classes)
+    (n, r), m, k = design.coordinates.shape, len(codes), int(classes.max())
     weights = np.ones((m, n)) if weights is None else weights
     weight, bias = start or (np.zeros((m, k, r)), np.zeros((m, k)))
     if design.covariance.ndim == 2 and len(np.unique(C)) > 1:  # fits share a root only at one C
         weight, bias = weight.copy(), bias.copy()
         for value in np.unique(C):
             fits = value == C
-            given = labels[fits], classes, C[fits], tolerance, weights[fits], (weight[fits], bias[fits])
+            given = codes[fits], classes[fits], C[fits], tolerance, weights[fits], (weight[fits], bias[fits])
             weight[fits], bias[fits] = solve(design, *given)
         return weight, bias
-    transposed = np.ascontiguousarray(coordinates.T)  # which a few rows are multiplied with twice as fast
-    targets = np.eye(k, dtype=coordinates.dtype)[:, np.searchsorted(classes, labels)].swapaxes(0, 1)
-    # Two opposite rows of half the binary coefficients have half their squared norm.
-    decay = (2 if k == 2 else 1) / (C * np.count_nonzero(weights, axis=1))[:, None, None]
-    root, inverse = _roots(_curvature(weight, bias, transposed), design.covariance, decay)
-    begin = np.concatenate([_times(weight, root), bias[..., None]], axis=2).reshape(m, -1)
-    weights = weights.astype(coordinates.dtype, copy=False)
-    objective = partial(_objective, coordinates, transposed, targets, weights, decay, inverse)
-    found, gradient = minimise(objective, begin, tolerance, rounding=10 * np.finfo(coordinates.dtype).eps)
+    objective = _Objective(design, codes, weight.shape[1], classes, C, weights)
+    found, gradient = minimise(objective, objective.begin(weight, bias), tolerance, rounding=10 * objective.precision)
     # Rounding can stop the line search just short of the tolerance; anything more is no optimum.
     if gradient.max() > 10 * tolerance:
         worst = np.argmax(gradient)
         raise RuntimeError(
             f"logistic regression did not converge at C = {C[worst]:g}: its gradient is {gradient[worst]:.2g}"
         )
-    found = found.reshape(m, k, r + 1)
-    return _times(found[..., :-1], inverse), found[..., -1]
+    return objective.end(found)
 
 
-def _curvature(weight: np.ndarray, bias: np.ndarray, transposed: np.ndarray) -> np.ndarray:
-    """The mean (m, 1, 1) of p (1 - p) over classes and examples."""
-    probability = _softmax(logits_of(weight, bias, transposed))[0]
-    return np.mean(probability * (1 - probability), axis=(1, 2), keepdims=True)
+def logits_of(weight: np.ndarray, bias: np.ndarray, design: Design) -> np.ndarray:
+    """Logits (m, k, n) of a design's examples: one product for all rows, so that these are read once."""
+    rows = weight.reshape(-1, weight.shape[-1]).astype(design.coordinates.dtype, copy=False)
+    return (rows @ design.transposed).reshape(*bias.shape, -1) + bias[..., None].astype(rows.dtype, copy=False)
 
 
-def logits_of(weight: np.ndarray, bias: np.ndarray, transposed: np.ndarray) -> np.ndarray:
-    """Logits (m, k, n) of coordinates (r, n): one product for all rows, so that these are read once."""
-    rows = weight.reshape(-1, weight.shape[-1]).astype(transposed.dtype, copy=False)
-    return (rows @ transposed).reshape(*bias.shape, -1) + bias[..., None].astype(transposed.dtype, copy=False)
+class _Objective:
+    """Mean objectives and gradients of m label vectors, at parameters (a, (k - 1) * (r + 1)) scaled by the Hessian."""
+
+    def __init__(self, design: Design, codes: np.ndarray, k: int, classes: np.ndarray, C: np.ndarray, weights: np.ndarray):
+        dtype = design.coordinates.dtype
+        self.design, self.classes, self.precision = design, classes, np.finfo(dtype).eps
+        self.weights = weights.astype(dtype, copy=False)
+        self.contrasts = helmert(k).astype(dtype)
+        self.targets = self.contrasts[:, codes]
+        # Classes that a vector lacks have no probability.
+        self.absent = np.where(np.arange(self.contrasts.shape[1])[:, None] < classes, 0, -np.inf).astype(dtype)
+        # Binary coefficients stand as two opposite rows of half their length, which have half their squared norm.
+        self.decay = (np.where(classes == 2, 2, 1) / (C * np.count_nonzero(weights, axis=1)))[:, None, None]
+
+    def begin(self, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """Scaled parameters of weights (m, k, r) and intercepts (m, k); scales by the curvature there."""
+        rows, offsets = self.contrasts @ weight, self.contrasts @ bias[..., None]
+        every = np.arange(len(weight))
+        probability = self._probabilities(self._logits(rows, offsets, every), every)[0]
+        curvature = np.mean((1 - np.sum(probability**2, axis=0)) * self.weights, axis=1) / np.maximum(self.classes - 1, 1)
+        curvature = np.maximum(curvature, _FLATTEST, dtype=np.float64)[:, None, None]
+        root, inverse = _roots(curvature, self.design.covariance, self.decay)
+        dtype = self.weights.dtype
+        self.scaling, self.shift = inverse.astype(dtype), (1 / np.sqrt(curvature)).astype(dtype)
+        self.decay = self.decay.astype(dtype)
+        begin = np.concatenate([_times(rows, root), offsets * np.sqrt(curvature)], axis=2)
+        return begin.reshape(len(weight), -1).astype(dtype)
+
+    def end(self, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (m, k, r) and intercepts (m, k) of scaled parameters."""
+        rows, offsets = self._unscaled(scaled, np.arange(len(scaled)))
+        return self.contrasts.T @ rows, (self.contrasts.T @ offsets)[..., 0]
+
+    def __call__(self, scaled: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Objectives (a,) of the chosen label vectors (a,), and their gradients."""
+        rows, offsets = self._unscaled(scaled, chosen)
+        (n, r), targets, decay = self.design.coordinates.shape, self.targets[:, chosen], self.decay[chosen]
+        logits, weights = self._logits(rows, offsets, chosen), self.weights[chosen] / scaled.dtype.type(n)
+        probability, normaliser = self._probabilities(logits, chosen)
+        loss = np.sum(weights * (normaliser - np.sum(logits * targets, axis=0)), axis=1, dtype=np.float64)
+        loss += np.sum(decay * rows**2, axis=(1, 2), dtype=np.float64) / 2
+        residual = (self._mixed(self.contrasts, probability) - targets) * weights
+        gradient = (residual.reshape(-1, n) @ self.design.coordinates).reshape(-1, len(chosen), r).swapaxes(0, 1)
+        gradient = self._scaled(gradient + decay * rows, chosen)
+        of_offsets = residual.sum(axis=2).T[..., None] * self.shift[chosen]
+        return loss, np.concatenate([gradient, of_offsets], axis=2).reshape(len(chosen), -1)
+
+    def _unscaled(self, scaled: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (a, k - 1, r) and offsets (a, k - 1, 1)."""
+        parameters = scaled.reshape(len(scaled), len(self.contrasts), -1)
+        rows = _times(parameters[..., :-1], self.scaling[chosen] if self.scaling.ndim == 3 else self.scaling)
+        return rows, parameters[..., -1:] * self.shift[chosen]
+
+    def _scaled(self, gradient: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        return _times(gradient, self.scaling[chosen] if self.scaling.ndim == 3 else self.scaling.T)
+
+    def _logits(self, rows: np.ndarray, offsets: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Logits (k - 1, a, n) in the basis of the contrasts."""
+        flat = rows.swapaxes(0, 1).reshape(-1, rows.shape[-1]).astype(self.weights.dtype, copy=False)
+        offsets = offsets.swapaxes(0, 1).astype(self.weights.dtype, copy=False)
+        return (flat @ self.design.transposed).reshape(*offsets.shape[:2], -1) + offsets
+
+    def _probabilities(self, logits: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (k, a, n), and the logarithm of their normaliser (a, n)."""
+        logits = self._mixed(self.contrasts.T, logits) + self.absent[:, chosen, None]
+        largest = logits.max(axis=0)
+        np.exp(np.subtract(logits, largest, out=logits), out=logits)
+        total = logits.sum(axis=0)
+        return np.divide(logits, total, out=logits), np.log(total) + largest
+
+    @staticmethod
+    def _mixed(matrix: np.ndarray, logits: np.ndarray) -> np.ndarray:
+        """A matrix (k, j) times logits (j, a, n)."""
+        return (matrix @ logits.reshape(len(logits), -1)).reshape(len(matrix), *logits.shape[1:])
 
 
 def _roots(curvature: np.ndarray, covariance: np.ndarray, decay: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,41 +161,3 @@ def _roots(curvature: np.ndarray, covariance: np.ndarray, decay: np.ndarray) -> 
 def _times(rows: np.ndarray, scaling: np.ndarray) -> np.ndarray:
     """Rows (m, k, r) times diagonals (m, 1, r) or a matrix (r, r)."""
     return rows * scaling if scaling.ndim == 3 else rows @ scaling
-
-
-def _objective(
-    coordinates: np.ndarray,
-    transposed: np.ndarray,
-    targets: np.ndarray,
-    weights: np.ndarray,
-    decay: np.ndarray,
-    scaling: np.ndarray,
-    scaled: np.ndarray,
-    chosen: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean objectives (a,) of the chosen label vectors (a,) at scaled parameters (a, k * (r + 1)), and gradients."""
-    (n, r), k = coordinates.shape, targets.shape[1]
-    targets, weights, decay = targets[chosen], weights[chosen], decay[chosen]
-    scaling = scaling[chosen] if scaling.ndim == 3 else scaling
-    parameters = scaled.reshape(len(chosen), k, r + 1)
-    weight, bias = _times(parameters[..., :-1], scaling), parameters[..., -1]
-    logits = logits_of(weight, bias, transposed)
-    probability, normaliser = _softmax(logits)
-    loss = np.sum(weights * (normaliser - np.sum(logits * targets, axis=1)), axis=1, dtype=np.float64) / n
-    loss += np.sum(decay * weight**2, axis=(1, 2)) / 2
-    residual = (probability - targets) * (weights[:, None] / n)
-    rows = residual.reshape(-1, n).astype(coordinates.dtype, copy=False)
-    gradient = _times(
-        (rows @ coordinates).reshape(weight.shape) + decay * weight, scaling if scaling.ndim == 3 else scaling.T
-    )
-    return loss, np.concatenate([gradient, residual.sum(axis=2, keepdims=True, dtype=np.float64)], axis=2).reshape(
-        len(chosen), -1
-    )
-
-
-def _softmax(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities (m, k, n) of logits (m, k, n), and the logarithms (m, n) of their normalisers."""
-    top = logits.max(axis=1, keepdims=True)
-    exponentials = np.exp(logits - top)
-    total = exponentials.sum(axis=1, keepdims=True)
-    return exponentials / total, (np.log(total) + top)[:, 0]
