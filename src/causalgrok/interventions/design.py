@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg.lapack import dgeqrf, dormqr
 
 _CONSTANT = 1e-7
 """A channel whose standard deviation is below this fraction of its largest value is constant but for rounding."""
@@ -19,7 +18,7 @@ _CONSTANT = 1e-7
 _ABSENT = 1e-6
 """What is left of a unit vector below which nothing is left but rounding."""
 
-_POWERS = 3
+_POWERS = 2
 """Products with the covariance that turn a random sketch towards the leading axes."""
 
 
@@ -62,13 +61,14 @@ class Design:
         """
         if not np.isfinite(features).all():
             raise ValueError("features are not finite: the network diverged; leave this checkpoint out")
-        features = features.astype(np.float64)
-        mean, scale, constant = features.mean(axis=0), features.std(axis=0), constant_channels(features)
+        standard = features.astype(np.float64)
+        mean, scale, constant = standard.mean(axis=0), standard.std(axis=0), constant_channels(standard)
         scale[constant] = 1.0
-        standard = (features - mean) / scale
+        standard -= mean
+        standard /= scale
         standard[:, constant] = 0.0
         if leading is not None and 4 * leading < min(standard.shape):
-            axes, coordinates = _rotated(standard, _sketched(standard.astype(np.float32), leading))
+            axes, coordinates = _completed(standard, _sketched(standard, leading))
             axes[constant] = 0.0
             return cls(coordinates, np.mean(coordinates**2, axis=0), axes, mean, scale)
         if standard.shape[1] <= standard.shape[0]:
@@ -127,21 +127,33 @@ class Design:
 
 
 def _sketched(standard: np.ndarray, count: int) -> np.ndarray:
-    """Axes (d, count), nearly the leading principal ones of features (n, d)."""
-    axes = np.random.default_rng(0).standard_normal((standard.shape[1], count), dtype=standard.dtype)
-    for _ in range(_POWERS):
-        axes = np.linalg.qr(standard.T @ (standard @ axes))[0]
-    return axes @ np.linalg.svd(standard @ axes, full_matrices=False)[2].T
+    """Orthonormal axes (d, count), nearly the leading principal ones of features (n, d)."""
+    single = standard.astype(np.float32)
+    axes = np.random.default_rng(0).standard_normal((standard.shape[1], count), dtype=np.float32)
+    for power in range(_POWERS):
+        axes = single.T @ (single @ axes)
+        axes = np.linalg.qr(axes if power < _POWERS - 1 else axes.astype(np.float64))[0]
+    return axes
 
 
-def _rotated(standard: np.ndarray, leading: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal axes (d, d) that begin with leading ones (d, q), and features (n, d) along them.
+def _completed(standard: np.ndarray, leading: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal axes (d, d) that begin with the span of leading ones (d, q), and features (n, d) along them.
 
-    Householder's reflections make the axes without ever multiplying by a matrix (d, d).
+    The others are those of a block reflection ``Q = I - M (I + H)^-1 M^T``, ``M = V - E S``, that takes the first q
+    unit vectors E, turned by S, to the leading axes V. It is orthogonal where ``V_1 = -S H`` is the polar
+    decomposition of the first q rows of V.
     """
-    reflections, factors, *_ = dgeqrf(leading.astype(np.float64))
+    scores = standard @ leading
+    turn = np.linalg.eigh(scores.T @ scores)[1]
+    leading, scores, q = leading @ turn, scores @ turn, leading.shape[1]
+    left, values, right = np.linalg.svd(leading[:q])
+    polar, rest = -left @ right, (right.T / (1 + values)) @ right @ leading[q:].T
 
-    def turned(rows: np.ndarray) -> np.ndarray:
-        return dormqr("L", "T", reflections, factors, rows.T, 64 * len(rows))[0].T
+    def along(rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        result = np.empty_like(rows)
+        result[:, :q] = scores
+        np.matmul(rows[:, :q] @ polar - scores, rest, out=result[:, q:])
+        result[:, q:] += rows[:, q:]
+        return result
 
-    return turned(np.eye(len(leading))), turned(standard)
+    return along(np.eye(len(leading)), leading), along(standard, scores)

@@ -36,38 +36,41 @@ def minimise(
     minima, largest = start.copy(), np.empty(len(start))
     problems, x = np.arange(len(start)), start.copy()
     loss, gradient = objective(x, problems)
-    memory: list[tuple[np.ndarray, np.ndarray]] = []
+    memory: list[tuple[np.ndarray, ...]] = []
     stuck = np.zeros(len(start), dtype=bool)
     for _ in range(iterations):
         size = np.abs(gradient).max(axis=1)
         minima[problems], largest[problems] = x, size
         if (open_ := (size > tolerance) & ~stuck).sum() < len(problems):
             problems, x, loss, gradient = problems[open_], x[open_], loss[open_], gradient[open_]
-            memory = [(step[open_], change[open_]) for step, change in memory]
+            memory = [tuple(part[open_] for part in pair) for pair in memory]
         if not len(problems):
             break
         direction = _direction(gradient, memory)
         moved, loss, new_gradient, stuck = _search(objective, problems, x, loss, gradient, direction, rounding)
-        memory = [*memory[-_MEMORY + 1 :], (moved - x, new_gradient - gradient)]
+        memory = [*memory[-_MEMORY + 1 :], _pair(moved - x, new_gradient - gradient)]
         x, gradient = moved, new_gradient
     return minima, largest
 
 
-def _direction(gradient: np.ndarray, memory: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Minus the approximate inverse Hessians times the gradients (a, q), from steps and changes of gradients (a, q)."""
+def _pair(step: np.ndarray, change: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Steps and changes of gradients (a, q), one over the curvature (a,) along them, or 0, and their scale (a,)."""
+    curvature, square = np.einsum("aq,aq->a", step, change), np.einsum("aq,aq->a", change, change)
+    positive = curvature > 0
+    inverse = np.divide(1, curvature, out=np.zeros_like(curvature), where=positive)
+    return step, change, inverse, np.divide(curvature, square, out=np.ones_like(square), where=positive)
+
+
+def _direction(gradient: np.ndarray, memory: list[tuple[np.ndarray, ...]]) -> np.ndarray:
+    """Minus the approximate inverse Hessians times the gradients (a, q), from remembered pairs."""
     direction, weights = -gradient, []
-    if not memory:
-        return direction
-    curvatures = [np.einsum("aq,aq->a", step, change) for step, change in memory]
-    inverse = [np.divide(1, some, out=np.zeros_like(some), where=some > 0) for some in curvatures]
-    for (step, change), factor in zip(reversed(memory), reversed(inverse), strict=True):
-        weights.append(factor * np.einsum("aq,aq->a", step, direction))
+    for step, change, inverse, _ in reversed(memory):
+        weights.append(inverse * np.einsum("aq,aq->a", step, direction))
         direction -= weights[-1][:, None] * change
-    last = memory[-1][1]
-    squares = np.einsum("aq,aq->a", last, last)
-    direction *= np.divide(curvatures[-1], squares, out=np.ones_like(squares), where=curvatures[-1] > 0)[:, None]
-    for (step, change), factor, weight in zip(memory, inverse, reversed(weights), strict=True):
-        direction += (weight - factor * np.einsum("aq,aq->a", change, direction))[:, None] * step
+    if memory:
+        direction *= memory[-1][3][:, None]
+    for (step, change, inverse, _), weight in zip(memory, reversed(weights), strict=True):
+        direction += (weight - inverse * np.einsum("aq,aq->a", change, direction))[:, None] * step
     return direction
 
 

@@ -17,7 +17,7 @@ from causalgrok.interventions.logistic_solver import logits_of, solve
 _TOLERANCE = 2e-6
 """Largest component of the mean objective's gradient in scaled coordinates; probabilities are then right to 1e-4."""
 
-_RUNGS = ((5e-4, 0.04), (1e-4, 0.015), (2e-5, 0.0))
+_RUNGS = ((1e-3, 0.02), (1e-4, 0.005), (2e-5, 0.0))
 """The same for the folds, which only rank the values of C, and how far behind the best in accuracy a value may be to
 have its folds fitted more tightly: twice what the folds that are stopped there are off."""
 

@@ -15,6 +15,9 @@ from causalgrok.interventions.lbfgs import minimise
 _FLATTEST = 1e-3
 """Least curvature that is scaled by: where every example is classified with certainty there is none."""
 
+_BLOCK = 4
+"""Rows that OpenBLAS multiplies at a time: 12 or 16 of them take less time than 11 or 15."""
+
 
 def solve(
     design: Design,
@@ -105,13 +108,13 @@ class _Objective:
     def __call__(self, scaled: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Objectives (a,) of the chosen label vectors (a,), and their gradients."""
         rows, offsets = self._unscaled(scaled, chosen)
-        (n, r), targets, decay = self.design.coordinates.shape, self.targets[:, chosen], self.decay[chosen]
+        targets, decay, n = self.targets[:, chosen], self.decay[chosen], self.targets.shape[-1]
         logits, weights = self._logits(rows, offsets, chosen), self.weights[chosen] / scaled.dtype.type(n)
         probability, normaliser = self._probabilities(logits, chosen)
         loss = np.sum(weights * (normaliser - np.sum(logits * targets, axis=0)), axis=1, dtype=np.float64)
         loss += np.sum(decay * rows**2, axis=(1, 2), dtype=np.float64) / 2
         residual = (self._mixed(self.contrasts, probability) - targets) * weights
-        gradient = (residual.reshape(-1, n) @ self.design.coordinates).reshape(-1, len(chosen), r).swapaxes(0, 1)
+        gradient = self._product(residual, self.design.coordinates, chosen).swapaxes(0, 1)
         gradient = self._scaled(gradient + decay * rows, chosen)
         of_offsets = residual.sum(axis=2).T[..., None] * self.shift[chosen]
         return loss, np.concatenate([gradient, of_offsets], axis=2).reshape(len(chosen), -1)
@@ -127,9 +130,18 @@ class _Objective:
 
     def _logits(self, rows: np.ndarray, offsets: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Logits (k - 1, a, n) in the basis of the contrasts."""
-        flat = rows.swapaxes(0, 1).reshape(-1, rows.shape[-1]).astype(self.weights.dtype, copy=False)
-        offsets = offsets.swapaxes(0, 1).astype(self.weights.dtype, copy=False)
-        return (flat @ self.design.transposed).reshape(*offsets.shape[:2], -1) + offsets
+        rows, offsets = (part.swapaxes(0, 1).astype(self.weights.dtype, copy=False) for part in (rows, offsets))
+        return self._product(rows, self.design.transposed, chosen) + offsets
+
+    def _product(self, rows: np.ndarray, matrix: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Rows (k - 1, a, p) times a matrix (p, q), but for those of classes that a vector lacks, which are zero."""
+        product = np.zeros((*rows.shape[:2], matrix.shape[1]), dtype=rows.dtype)
+        present = np.arange(1, len(rows) + 1)[:, None] < self.classes[chosen]
+        count = np.count_nonzero(present)
+        full = np.zeros((count + -count % _BLOCK, rows.shape[2]), dtype=rows.dtype)
+        full[:count] = rows[present]
+        product[present] = (full @ matrix)[:count]
+        return product
 
     def _probabilities(self, logits: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (k, a, n), and the logarithm of their normaliser (a, n)."""
