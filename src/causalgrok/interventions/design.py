@@ -85,8 +85,9 @@ class Design:
 
     @cached_property
     def transposed(self) -> np.ndarray:
-        """The coordinates (r, n), which a few rows are multiplied with faster than with (n, r)."""
-        return np.ascontiguousarray(self.coordinates.T)
+        """The coordinates (r, n); copied in single precision, where most fits are made and rows multiply them faster."""
+        single = self.coordinates.dtype == np.float32
+        return np.ascontiguousarray(self.coordinates.T) if single else self.coordinates.T
 
     @cached_property
     def single(self) -> "Design":
@@ -145,15 +146,10 @@ def _completed(standard: np.ndarray, leading: np.ndarray) -> tuple[np.ndarray, n
     """
     scores = standard @ leading
     turn = np.linalg.eigh(scores.T @ scores)[1]
-    leading, scores, q = leading @ turn, scores @ turn, leading.shape[1]
+    leading, scores, (d, q) = leading @ turn, scores @ turn, leading.shape
     left, values, right = np.linalg.svd(leading[:q])
     polar, rest = -left @ right, (right.T / (1 + values)) @ right @ leading[q:].T
-
-    def along(rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        result = np.empty_like(rows)
-        result[:, :q] = scores
-        np.matmul(rows[:, :q] @ polar - scores, rest, out=result[:, q:])
-        result[:, q:] += rows[:, q:]
-        return result
-
-    return along(np.eye(len(leading)), leading), along(standard, scores)
+    axes = np.hstack([leading, np.vstack([polar - leading[:q], -leading[q:]]) @ rest])
+    axes[range(q, d), range(q, d)] += 1
+    others = standard[:, q:] + (standard[:, :q] @ polar - scores) @ rest
+    return axes, np.hstack([scores, others])

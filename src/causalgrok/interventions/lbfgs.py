@@ -10,7 +10,7 @@ import numpy as np
 
 Objective = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-_MEMORY = 10
+_MEMORY = 5
 _DECREASE = 1e-4
 """The share of the decrease which the slope promises that a step must keep."""
 

@@ -17,6 +17,9 @@ from causalgrok.interventions.logistic_solver import logits_of, solve
 _TOLERANCE = 2e-6
 """Largest component of the mean objective's gradient in scaled coordinates; probabilities are then right to 1e-4."""
 
+_CLOSE = 5e-6
+"""The same for the fit in single precision from which that one begins."""
+
 _RUNGS = ((1e-3, 0.02), (1e-4, 0.005), (2e-5, 0.0))
 """The same for the folds, which only rank the values of C, and how far behind the best in accuracy a value may be to
 have its folds fitted more tightly: twice what the folds that are stopped there are off."""
@@ -63,7 +66,9 @@ def fit_logistic(design: Design, labels: np.ndarray, *, C: float, weights: np.nd
     Raises:
         ValueError: there are fewer than two classes.
     """
-    return _probe(design, _classes(labels), _solved(design, labels, C, weights), C)
+    classes, weights = _classes(labels), None if weights is None else weights[None]
+    weight, bias = _optima(design, labels[None], np.array([C]), weights)
+    return _probe(design, classes, (weight[0], bias[0]), C)
 
 
 def fit_many(design: Design, labels: np.ndarray, *, C: float, weights: np.ndarray | None = None) -> list[LogisticProbe]:
@@ -130,10 +135,7 @@ def fit_validated_many(
     grid = np.array(sorted(grid), dtype=float)
     best, start = _ranked(design, labels, folds, grid, weights)
     weights = None if weights is None else np.tile(weights, (len(labels), 1))
-    codes, counts = _coded(labels)
-    # Single precision comes close for half the cost.
-    start = solve(design.single, codes, counts, grid[best], _RUNGS[-1][0], weights, start)
-    solutions = solve(design, codes, counts, grid[best], _TOLERANCE, weights, start)
+    solutions = _optima(design, labels, grid[best], weights, start)
     return [
         _probe(design, np.unique(vector), solution, float(C))
         for vector, C, *solution in zip(labels, grid[best], *solutions, strict=True)
@@ -158,9 +160,8 @@ def _ranked(
     weight = np.zeros((*shape, design.coordinates.shape[1]), dtype=np.float32)
     bias, right = np.zeros(shape, dtype=np.float32), np.zeros(shape[:2], dtype=int)
 
-    def fit(fits: np.ndarray, values: np.ndarray, begun: np.ndarray, tolerance: float) -> np.ndarray:
-        """Fit some folds at some indices of C, begun at others; the examples (m, values) that are right at each C."""
-        start = weight[fits, begun], bias[fits, begun]
+    def fit(fits: np.ndarray, values: np.ndarray, start: Sequence[np.ndarray], tolerance: float) -> np.ndarray:
+        """Fit some folds at some indices of C; how many examples are right (m, values) at each C so far."""
         found = solve(design.single, codes[fits], classes[fits], grid[values], tolerance, given[fits], start)
         weight[fits, values], bias[fits, values] = found
         said = np.argmax(logits_of(*found, design.single), axis=1)
@@ -170,13 +171,13 @@ def _ranked(
     (loosely, behind), *tighter = _RUNGS
     every = np.arange(len(vectors))
     for value in range(len(grid)):
-        at = np.full(len(vectors), value)
-        correct = fit(every, at, np.maximum(at - 1, 0), loosely)
+        start = [_extrapolated(grid[: value + 1], part[:, :value]) for part in (weight, bias)]
+        correct = fit(every, np.full(len(vectors), value), start, loosely)
     for tolerance, next_behind in tighter:
         contending = correct >= correct.max(axis=1, keepdims=True) - behind * labels.shape[1]
         fits, at = np.nonzero((contending & (contending.sum(axis=1, keepdims=True) > 1))[vectors])
         if len(fits):
-            correct = fit(fits, at, at, tolerance)
+            correct = fit(fits, at, (weight[fits, at], bias[fits, at]), tolerance)
         correct = np.where(contending, correct, -1)
         behind = next_behind
     best = np.argmax(correct, axis=1)
@@ -185,6 +186,14 @@ def _ranked(
     share = whole / np.maximum(whole.sum(axis=1, keepdims=True), 1)
     chosen = weight[every, best[vectors]], bias[every, best[vectors]]
     return best, tuple(np.einsum("mf,f...->m...", share, part) for part in chosen)
+
+
+def _extrapolated(grid: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    """A guess (f, ...) at the last C of a grid, on the line in log C through the two (f, values, ...) before it."""
+    if len(grid) < 3:
+        return fitted[:, -1] if fitted.size else np.zeros_like(fitted, shape=(len(fitted), *fitted.shape[2:]))
+    steps = np.diff(np.log(grid[-3:]))
+    return fitted[:, -1] + (steps[1] / steps[0] * (fitted[:, -1] - fitted[:, -2])).astype(fitted.dtype)
 
 
 def _coded(labels: np.ndarray, given: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -210,8 +219,15 @@ def _probe(design: Design, classes: np.ndarray, solution: Sequence[np.ndarray], 
     return LogisticProbe(classes, weight @ design.axes.T, bias, design.mean, design.scale, C)
 
 
-def _solved(design: Design, labels: np.ndarray, C: float, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Optimal weights (k, r) and intercepts (k,) for one label vector (n,)."""
-    weights = None if weights is None else weights[None]
-    weight, bias = solve(design, *_coded(labels[None]), np.array([C]), _TOLERANCE, weights)
-    return weight[0], bias[0]
+def _optima(
+    design: Design,
+    labels: np.ndarray,
+    C: np.ndarray,
+    weights: np.ndarray | None,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Optimal weights (m, k, r) and intercepts (m, k) for label vectors (m, n), each at its C (m,)."""
+    codes, counts = _coded(labels)
+    # Single precision comes close at half the cost.
+    start = solve(design.single, codes, counts, C, _CLOSE, weights, start)
+    return solve(design, codes, counts, C, _TOLERANCE, weights, start)

@@ -18,6 +18,9 @@ _FLATTEST = 1e-3
 _BLOCK = 4
 """Rows that OpenBLAS multiplies at a time: 12 or 16 of them take less time than 11 or 15."""
 
+_FEW = 3
+"""Rows below which it is fastest to multiply one at a time."""
+
 
 def solve(
     design: Design,
@@ -137,10 +140,13 @@ class _Objective:
         """Rows (k - 1, a, p) times a matrix (p, q), but for those of classes that a vector lacks, which are zero."""
         product = np.zeros((*rows.shape[:2], matrix.shape[1]), dtype=rows.dtype)
         present = np.arange(1, len(rows) + 1)[:, None] < self.classes[chosen]
-        count = np.count_nonzero(present)
-        full = np.zeros((count + -count % _BLOCK, rows.shape[2]), dtype=rows.dtype)
-        full[:count] = rows[present]
-        product[present] = (full @ matrix)[:count]
+        given = rows[present]
+        if len(given) < _FEW:
+            product[present] = [row @ matrix for row in given]
+        else:
+            full = np.zeros((len(given) + -len(given) % _BLOCK, rows.shape[2]), dtype=rows.dtype)
+            full[: len(given)] = given
+            product[present] = (full @ matrix)[: len(given)]
         return product
 
     def _probabilities(self, logits: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
