@@ -52,7 +52,7 @@ class Design:
 
         Args:
             features: (n, d) as they come.
-            leading: how many principal axes are sought, if fewer than a quarter of all. The others are any that
+            leading: how many principal axes are sought, if at most a quarter of all. The others are any that
                 complete these, and `covariance` then leaves out what is correlated among them: fits take a tenth more
                 iterations, and there is no `without`.
 
@@ -67,10 +67,10 @@ class Design:
         standard -= mean
         standard /= scale
         standard[:, constant] = 0.0
-        if leading is not None and 4 * leading < min(standard.shape):
-            axes, coordinates = _completed(standard, _sketched(standard, leading))
+        if leading is not None and 4 * leading <= min(standard.shape):
+            axes = _rotate(standard, _sketched(standard, leading))
             axes[constant] = 0.0
-            return cls(coordinates, np.mean(coordinates**2, axis=0), axes, mean, scale)
+            return cls(standard, np.einsum("nd,nd->d", standard, standard) / len(standard), axes, mean, scale)
         if standard.shape[1] <= standard.shape[0]:
             axes = np.linalg.eigh(standard.T @ standard)[1]
             axes[constant] = 0.0
@@ -137,19 +137,26 @@ def _sketched(standard: np.ndarray, count: int) -> np.ndarray:
     return axes
 
 
-def _completed(standard: np.ndarray, leading: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal axes (d, d) that begin with the span of leading ones (d, q), and features (n, d) along them.
+def _rotate(standard: np.ndarray, leading: np.ndarray) -> np.ndarray:
+    """Rotate features (n, d), in place, onto orthonormal axes (d, d) that begin with leading ones (d, q).
 
     The others are those of a block reflection ``Q = I - M (I + H)^-1 M^T``, ``M = V - E S``, that takes the first q
     unit vectors E, turned by S, to the leading axes V. It is orthogonal where ``V_1 = -S H`` is the polar
     decomposition of the first q rows of V.
+
+    Returns:
+        The axes (d, d).
     """
     scores = standard @ leading
     turn = np.linalg.eigh(scores.T @ scores)[1]
     leading, scores, (d, q) = leading @ turn, scores @ turn, leading.shape
     left, values, right = np.linalg.svd(leading[:q])
     polar, rest = -left @ right, (right.T / (1 + values)) @ right @ leading[q:].T
-    axes = np.hstack([leading, np.vstack([polar - leading[:q], -leading[q:]]) @ rest])
+    standard[:, q:] += (standard[:, :q] @ polar - scores) @ rest
+    standard[:, :q] = scores
+    axes = np.empty((d, d))
+    axes[:, :q] = leading
+    np.matmul(-leading, rest, out=axes[:, q:])
+    axes[:q, q:] += polar @ rest
     axes[range(q, d), range(q, d)] += 1
-    others = standard[:, q:] + (standard[:, :q] @ polar - scores) @ rest
-    return axes, np.hstack([scores, others])
+    return axes

@@ -20,9 +20,14 @@ _TOLERANCE = 2e-6
 _CLOSE = 5e-6
 """The same for the fit in single precision from which that one begins."""
 
-_RUNGS = ((1e-3, 0.02), (1e-4, 0.005), (2e-5, 0.0))
-"""The same for the folds, which only rank the values of C, and how far behind the best in accuracy a value may be to
-have its folds fitted more tightly: twice what the folds that are stopped there are off."""
+_SCREENING = 1e-3
+"""The same for the folds, which only rank the values of C: right to about 1 % of the examples."""
+
+_BEHIND = 0.02
+"""How far behind the best in accuracy a value of C may then be to have its folds fitted on."""
+
+_RANKING = 5e-5
+"""The same for these: right to about two examples in a thousand."""
 
 _REFITTING = 5e-4
 """The same for many fits side by side: the span of their rows is then right to half a degree."""
@@ -147,8 +152,8 @@ def _ranked(
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """The index (m,) of the best C of a grid, and weights (m, k, r) and intercepts (m, k) near those of all examples.
 
-    Every fold is fitted loosely along the grid, each time from the C before; the values of C that may still be the
-    best are then fitted more and more tightly. Single precision is enough to rank them.
+    Every fold is fitted loosely along the grid, each time from the values of C before; those that may still be the best
+    are then fitted tightly. Single precision is enough to rank them.
     """
     vectors = np.repeat(np.arange(len(labels)), [len(np.unique(row)) for row in folds])
     left_out = np.concatenate([np.unique(row)[:, None] == row for row in folds])
@@ -168,18 +173,14 @@ def _ranked(
         right[fits, values] = np.sum((said == codes[fits]) & left_out[fits], axis=1)
         return np.stack([right[vectors == vector].sum(axis=0) for vector in range(len(labels))])
 
-    (loosely, behind), *tighter = _RUNGS
     every = np.arange(len(vectors))
     for value in range(len(grid)):
         start = [_extrapolated(grid[: value + 1], part[:, :value]) for part in (weight, bias)]
-        correct = fit(every, np.full(len(vectors), value), start, loosely)
-    for tolerance, next_behind in tighter:
-        contending = correct >= correct.max(axis=1, keepdims=True) - behind * labels.shape[1]
-        fits, at = np.nonzero((contending & (contending.sum(axis=1, keepdims=True) > 1))[vectors])
-        if len(fits):
-            correct = fit(fits, at, (weight[fits, at], bias[fits, at]), tolerance)
-        correct = np.where(contending, correct, -1)
-        behind = next_behind
+        correct = fit(every, np.full(len(vectors), value), start, _SCREENING)
+    contending = correct >= correct.max(axis=1, keepdims=True) - _BEHIND * labels.shape[1]
+    fits, at = np.nonzero((contending & (contending.sum(axis=1, keepdims=True) > 1))[vectors])
+    if len(fits):
+        correct = np.where(contending, fit(fits, at, (weight[fits, at], bias[fits, at]), _RANKING), -1)
     best = np.argmax(correct, axis=1)
     # The mean of the folds' solutions is close to the one of all examples.
     whole = (classes == each[vectors]) & (vectors == np.arange(len(labels))[:, None])

@@ -142,7 +142,7 @@ class _Objective:
         present = np.arange(1, len(rows) + 1)[:, None] < self.classes[chosen]
         given = rows[present]
         if len(given) < _FEW:
-            product[present] = [row @ matrix for row in given]
+            product[present] = np.reshape([row @ matrix for row in given], (-1, matrix.shape[1]))
         else:
             full = np.zeros((len(given) + -len(given) % _BLOCK, rows.shape[2]), dtype=rows.dtype)
             full[: len(given)] = given
