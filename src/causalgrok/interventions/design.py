@@ -24,7 +24,11 @@ _POWERS = 2
 
 def constant_channels(features: np.ndarray) -> np.ndarray:
     """Which channels (d,) of features (n, d) do not vary, but for rounding."""
-    return features.std(axis=0) <= _CONSTANT * np.abs(features).max(axis=0)
+    return _constant(features, features.std(axis=0))
+
+
+def _constant(features: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    return deviation <= _CONSTANT * np.maximum(features.max(axis=0), -features.min(axis=0))
 
 
 @dataclass(frozen=True)
@@ -62,26 +66,28 @@ class Design:
         if not np.isfinite(features).all():
             raise ValueError("features are not finite: the network diverged; leave this checkpoint out")
         standard = features.astype(np.float64)
-        mean, scale, constant = standard.mean(axis=0), standard.std(axis=0), constant_channels(standard)
-        scale[constant] = 1.0
+        mean = standard.mean(axis=0)
         standard -= mean
+        scale = np.sqrt(_squares(standard))
+        constant = _constant(features, scale)
+        scale[constant] = 1.0
         standard /= scale
         standard[:, constant] = 0.0
         if leading is not None and 4 * leading <= min(standard.shape):
             axes = _rotate(standard, _sketched(standard, leading))
             axes[constant] = 0.0
-            return cls(standard, np.einsum("nd,nd->d", standard, standard) / len(standard), axes, mean, scale)
+            return cls(standard, _squares(standard), axes, mean, scale)
         if standard.shape[1] <= standard.shape[0]:
             axes = np.linalg.eigh(standard.T @ standard)[1]
             axes[constant] = 0.0
             coordinates = standard @ axes
-            return cls(coordinates, np.mean(coordinates**2, axis=0), axes, mean, scale)
+            return cls(coordinates, _squares(coordinates), axes, mean, scale)
         values, left = np.linalg.eigh(standard @ standard.T)
         # An axis that carries less than 1e-7 of the largest singular value cannot move a probability.
         kept = values > 1e-14 * values[-1]
         coordinates = left[:, kept] * np.sqrt(values[kept])
         axes = standard.T @ (left[:, kept] / np.sqrt(values[kept]))
-        return cls(coordinates, np.mean(coordinates**2, axis=0), axes, mean, scale)
+        return cls(coordinates, _squares(coordinates), axes, mean, scale)
 
     @cached_property
     def transposed(self) -> np.ndarray:
@@ -125,6 +131,11 @@ class Design:
         return replace(
             self, coordinates=self.coordinates - (self.coordinates @ left) @ lost.T, covariance=covariance, axes=axes
         )
+
+
+def _squares(rows: np.ndarray) -> np.ndarray:
+    """The mean squares (d,) of the columns of (n, d)."""
+    return np.einsum("nd,nd->d", rows, rows) / len(rows)
 
 
 def _sketched(standard: np.ndarray, count: int) -> np.ndarray:

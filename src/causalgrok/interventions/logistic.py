@@ -62,7 +62,8 @@ class LogisticProbe:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Labels (n,) of features (n, d)."""
-        return self.classes[np.argmax((features - self.mean) @ self.raw_weight.T + self.bias, axis=1)]
+        weight = self.raw_weight.T
+        return self.classes[np.argmax(features @ weight + (self.bias - self.mean @ weight), axis=1)]
 
 
 def fit_logistic(design: Design, labels: np.ndarray, *, C: float, weights: np.ndarray | None = None) -> LogisticProbe:

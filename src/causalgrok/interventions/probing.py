@@ -18,7 +18,7 @@ from causalgrok.interventions.features import PROBE, STAGES, Features
 from causalgrok.interventions.logistic import fit_validated_many
 from causalgrok.interventions.settings import Measurement
 
-_LEADING = 128
+_LEADING = 96
 """Principal axes onto which features are rotated for the fits."""
 
 
