@@ -39,7 +39,7 @@ class Design:
     """(n, r) standardised features along the axes, r <= min(n, d)."""
 
     covariance: np.ndarray
-    """(r,) variances of the coordinates where they are uncorrelated, else their covariance (r, r)."""
+    """(r,) variances of the coordinates if these are as good as uncorrelated, else their covariance (r, r)."""
 
     axes: np.ndarray
     """(d, r) orthonormal but for rows of constant channels, which are zero."""
@@ -57,8 +57,8 @@ class Design:
         Args:
             features: (n, d) as they come.
             leading: how many principal axes are sought, if at most a quarter of all. The others are any that
-                complete these, and `covariance` then leaves out what is correlated among them: fits take a tenth more
-                iterations, and there is no `without`.
+                complete these, and what is correlated among them is missing in `covariance`: fits take a tenth more
+                iterations.
 
         Raises:
             ValueError: a feature is not finite.
@@ -91,7 +91,7 @@ class Design:
 
     @cached_property
     def transposed(self) -> np.ndarray:
-        """The coordinates (r, n); copied in single precision, where most fits are made and rows multiply them faster."""
+        """The coordinates (r, n); in single precision, where most fits are made, copied for speed."""
         single = self.coordinates.dtype == np.float32
         return np.ascontiguousarray(self.coordinates.T) if single else self.coordinates.T
 

@@ -3,7 +3,8 @@
 Rows of k classes sum to zero, so that k - 1 rows are sought, in an orthonormal basis of such sums (Helmert's); the
 norm of the weights is theirs. A vector of fewer classes than the others leaves its last rows zero. In the coordinates
 of a `Design` the Hessian is close to diagonal, ``curvature * covariance + 1 / (C n)``: scaled by its root, L-BFGS
-converges in 10 to 50 iterations instead of hundreds.
+converges in 10 to 50 iterations instead of hundreds. The curvature is that at the start: where examples are classified
+with ever more certainty it falls, so that a fit that begins near its end takes fewer steps and is stopped in time.
 """
 
 import numpy as np
@@ -78,7 +79,9 @@ def logits_of(weight: np.ndarray, bias: np.ndarray, design: Design) -> np.ndarra
 class _Objective:
     """Mean objectives and gradients of m label vectors, at parameters (a, (k - 1) * (r + 1)) scaled by the Hessian."""
 
-    def __init__(self, design: Design, codes: np.ndarray, k: int, classes: np.ndarray, C: np.ndarray, weights: np.ndarray):
+    def __init__(
+        self, design: Design, codes: np.ndarray, k: int, classes: np.ndarray, C: np.ndarray, weights: np.ndarray
+    ):
         dtype = design.coordinates.dtype
         self.design, self.classes, self.precision = design, classes, np.finfo(dtype).eps
         self.weights = weights.astype(dtype, copy=False)
@@ -94,8 +97,8 @@ class _Objective:
         rows, offsets = self.contrasts @ weight, self.contrasts @ bias[..., None]
         every = np.arange(len(weight))
         probability = self._probabilities(self._logits(rows, offsets, every), every)[0]
-        curvature = np.mean((1 - np.sum(probability**2, axis=0)) * self.weights, axis=1) / np.maximum(self.classes - 1, 1)
-        curvature = np.maximum(curvature, _FLATTEST, dtype=np.float64)[:, None, None]
+        spread = np.mean((1 - np.sum(probability**2, axis=0)) * self.weights, axis=1, dtype=np.float64)
+        curvature = np.maximum(spread / np.maximum(self.classes - 1, 1), _FLATTEST)[:, None, None]
         root, inverse = _roots(curvature, self.design.covariance, self.decay)
         dtype = self.weights.dtype
         self.scaling, self.shift = inverse.astype(dtype), (1 / np.sqrt(curvature)).astype(dtype)
