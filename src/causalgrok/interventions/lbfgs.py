@@ -85,16 +85,23 @@ def _search(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Points (a, q) along the directions, their losses and gradients, and where (a,) no step was short enough."""
     slope = np.einsum("aq,aq->a", gradient, direction)
-    moved, new_loss, new_gradient = x.copy(), loss.copy(), gradient.copy()
-    length, pending = np.ones(len(x), dtype=x.dtype), np.arange(len(x))
+    # Nearly always the whole step is good for all.
+    moved = x + direction
+    new_loss, new_gradient = objective(moved, problems)
+    length = np.ones(len(x), dtype=x.dtype)
+
+    def too_high(losses: np.ndarray, some: np.ndarray) -> np.ndarray:
+        bound = loss[some] + _DECREASE * length[some] * slope[some] + rounding * np.abs(loss[some])
+        return some[~(losses <= bound)]
+
+    pending = too_high(new_loss, np.arange(len(x)))
     while len(pending):
-        trial = x[pending] + length[pending, None] * direction[pending]
-        losses, gradients = objective(trial, problems[pending])
-        bound = loss[pending] + _DECREASE * length[pending] * slope[pending] + rounding * np.abs(loss[pending])
-        good = losses <= bound
-        taken = pending[good]
-        moved[taken], new_loss[taken], new_gradient[taken] = trial[good], losses[good], gradients[good]
-        pending = pending[~good]
         length[pending] /= 2
-        pending = pending[length[pending] > _SHORTEST]
+        short = length[pending] <= _SHORTEST
+        stuck, pending = pending[short], pending[~short]
+        moved[stuck], new_loss[stuck], new_gradient[stuck] = x[stuck], loss[stuck], gradient[stuck]
+        if len(pending):
+            moved[pending] = x[pending] + length[pending, None] * direction[pending]
+            new_loss[pending], new_gradient[pending] = objective(moved[pending], problems[pending])
+            pending = too_high(new_loss[pending], pending)
     return moved, new_loss, new_gradient, length <= _SHORTEST

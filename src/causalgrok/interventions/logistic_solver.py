@@ -7,6 +7,8 @@ converges in 10 to 50 iterations instead of hundreds. The curvature is that at t
 with ever more certainty it falls, so that a fit that begins near its end takes fewer steps and is stopped in time.
 """
 
+from copy import copy
+
 import numpy as np
 from scipy.linalg import helmert, solve_triangular
 
@@ -77,7 +79,7 @@ def logits_of(weight: np.ndarray, bias: np.ndarray, design: Design) -> np.ndarra
 
 
 class _Objective:
-    """Mean objectives and gradients of m label vectors, at parameters (a, (k - 1) * (r + 1)) scaled by the Hessian."""
+    """Mean objectives and gradients of m label vectors, at parameters (m, (k - 1) * (r + 1)) scaled by the Hessian."""
 
     def __init__(
         self, design: Design, codes: np.ndarray, k: int, classes: np.ndarray, C: np.ndarray, weights: np.ndarray
@@ -87,16 +89,17 @@ class _Objective:
         self.weights = weights.astype(dtype, copy=False)
         self.contrasts = helmert(k).astype(dtype)
         self.targets = self.contrasts[:, codes]
-        # Classes that a vector lacks have no probability.
-        self.absent = np.where(np.arange(self.contrasts.shape[1])[:, None] < classes, 0, -np.inf).astype(dtype)
+        # Classes that a vector lacks have no probability, and rows of theirs are zero.
+        self.absent = np.where(np.arange(k)[:, None] < classes, 0, -np.inf).astype(dtype)[..., None]
+        self.present = np.arange(1, k)[:, None] < classes
         # Binary coefficients stand as two opposite rows of half their length, which have half their squared norm.
         self.decay = (np.where(classes == 2, 2, 1) / (C * np.count_nonzero(weights, axis=1)))[:, None, None]
+        self.part: tuple[np.ndarray, _Objective] | None = None
 
     def begin(self, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         """Scaled parameters of weights (m, k, r) and intercepts (m, k); scales by the curvature there."""
         rows, offsets = self.contrasts @ weight, self.contrasts @ bias[..., None]
-        every = np.arange(len(weight))
-        probability = self._probabilities(self._logits(rows, offsets, every), every)[0]
+        probability = self._probabilities(self._logits(rows, offsets))[0]
         spread = np.mean((1 - np.sum(probability**2, axis=0)) * self.weights, axis=1, dtype=np.float64)
         curvature = np.maximum(spread / np.maximum(self.classes - 1, 1), _FLATTEST)[:, None, None]
         root, inverse = _roots(curvature, self.design.covariance, self.decay)
@@ -108,53 +111,66 @@ class _Objective:
 
     def end(self, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights (m, k, r) and intercepts (m, k) of scaled parameters."""
-        rows, offsets = self._unscaled(scaled, np.arange(len(scaled)))
+        rows, offsets = self._unscaled(scaled)
         return self.contrasts.T @ rows, (self.contrasts.T @ offsets)[..., 0]
 
     def __call__(self, scaled: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Objectives (a,) of the chosen label vectors (a,), and their gradients."""
-        rows, offsets = self._unscaled(scaled, chosen)
-        targets, decay, n = self.targets[:, chosen], self.decay[chosen], self.targets.shape[-1]
-        logits, weights = self._logits(rows, offsets, chosen), self.weights[chosen] / scaled.dtype.type(n)
-        probability, normaliser = self._probabilities(logits, chosen)
-        loss = np.sum(weights * (normaliser - np.sum(logits * targets, axis=0)), axis=1, dtype=np.float64)
-        loss += np.sum(decay * rows**2, axis=(1, 2), dtype=np.float64) / 2
-        residual = (self._mixed(self.contrasts, probability) - targets) * weights
-        gradient = self._product(residual, self.design.coordinates, chosen).swapaxes(0, 1)
-        gradient = self._scaled(gradient + decay * rows, chosen)
-        of_offsets = residual.sum(axis=2).T[..., None] * self.shift[chosen]
-        return loss, np.concatenate([gradient, of_offsets], axis=2).reshape(len(chosen), -1)
+        if self.part is None or not np.array_equal(chosen, self.part[0]):
+            self.part = chosen, self._of(chosen)
+        return self.part[1]._evaluated(scaled)
 
-    def _unscaled(self, scaled: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows (a, k - 1, r) and offsets (a, k - 1, 1)."""
+    def _of(self, chosen: np.ndarray) -> "_Objective":
+        """The objectives of the chosen label vectors alone."""
+        part = copy(self)
+        part.classes, part.weights, part.decay, part.shift = (
+            array[chosen] for array in (self.classes, self.weights, self.decay, self.shift)
+        )
+        part.targets, part.absent, part.present = (
+            array[:, chosen] for array in (self.targets, self.absent, self.present)
+        )
+        part.scaling = self.scaling[chosen] if self.scaling.ndim == 3 else self.scaling
+        return part
+
+    def _evaluated(self, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows, offsets = self._unscaled(scaled)
+        logits, n = self._logits(rows, offsets), self.targets.shape[-1]
+        probability, normaliser = self._probabilities(logits)
+        loss = np.sum(self.weights * (normaliser - np.sum(logits * self.targets, axis=0)), axis=1, dtype=np.float64) / n
+        loss += np.sum(self.decay * rows**2, axis=(1, 2), dtype=np.float64) / 2
+        residual = self._mixed(self.contrasts, probability)
+        residual -= self.targets
+        residual *= self.weights / scaled.dtype.type(n)
+        gradient = self._product(residual, self.design.coordinates).swapaxes(0, 1) + self.decay * rows
+        gradient = _times(gradient, self.scaling if self.scaling.ndim == 3 else self.scaling.T)
+        of_offsets = residual.sum(axis=2).T[..., None] * self.shift
+        return loss, np.concatenate([gradient, of_offsets], axis=2).reshape(len(scaled), -1)
+
+    def _unscaled(self, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (m, k - 1, r) and offsets (m, k - 1, 1)."""
         parameters = scaled.reshape(len(scaled), len(self.contrasts), -1)
-        rows = _times(parameters[..., :-1], self.scaling[chosen] if self.scaling.ndim == 3 else self.scaling)
-        return rows, parameters[..., -1:] * self.shift[chosen]
+        return _times(parameters[..., :-1], self.scaling), parameters[..., -1:] * self.shift
 
-    def _scaled(self, gradient: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        return _times(gradient, self.scaling[chosen] if self.scaling.ndim == 3 else self.scaling.T)
-
-    def _logits(self, rows: np.ndarray, offsets: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """Logits (k - 1, a, n) in the basis of the contrasts."""
+    def _logits(self, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """Logits (k - 1, m, n) in the basis of the contrasts."""
         rows, offsets = (part.swapaxes(0, 1).astype(self.weights.dtype, copy=False) for part in (rows, offsets))
-        return self._product(rows, self.design.transposed, chosen) + offsets
+        return self._product(rows, self.design.transposed) + offsets
 
-    def _product(self, rows: np.ndarray, matrix: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """Rows (k - 1, a, p) times a matrix (p, q), but for those of classes that a vector lacks, which are zero."""
-        product = np.zeros((*rows.shape[:2], matrix.shape[1]), dtype=rows.dtype)
-        present = np.arange(1, len(rows) + 1)[:, None] < self.classes[chosen]
-        given = rows[present]
+    def _product(self, rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        """Rows (k - 1, m, p) times a matrix (p, q), but for those of classes that a vector lacks, which are zero."""
+        product, given = np.zeros((*rows.shape[:2], matrix.shape[1]), dtype=rows.dtype), rows[self.present]
         if len(given) < _FEW:
-            product[present] = np.reshape([row @ matrix for row in given], (-1, matrix.shape[1]))
+            product[self.present] = np.reshape([row @ matrix for row in given], (-1, matrix.shape[1]))
         else:
             full = np.zeros((len(given) + -len(given) % _BLOCK, rows.shape[2]), dtype=rows.dtype)
             full[: len(given)] = given
-            product[present] = (full @ matrix)[: len(given)]
+            product[self.present] = (full @ matrix)[: len(given)]
         return product
 
-    def _probabilities(self, logits: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (k, a, n), and the logarithm of their normaliser (a, n)."""
-        logits = self._mixed(self.contrasts.T, logits) + self.absent[:, chosen, None]
+    def _probabilities(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (k, m, n), and the logarithm of their normaliser (m, n)."""
+        logits = self._mixed(self.contrasts.T, logits)
+        logits += self.absent
         largest = logits.max(axis=0)
         np.exp(np.subtract(logits, largest, out=logits), out=logits)
         total = logits.sum(axis=0)
@@ -162,7 +178,7 @@ class _Objective:
 
     @staticmethod
     def _mixed(matrix: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """A matrix (k, j) times logits (j, a, n)."""
+        """A matrix (k, j) times logits (j, m, n)."""
         return (matrix @ logits.reshape(len(logits), -1)).reshape(len(matrix), *logits.shape[1:])
 
 
