@@ -21,6 +21,9 @@ _ABSENT = 1e-6
 _POWERS = 2
 """Products with the covariance that turn a random sketch towards the leading axes."""
 
+_ROWS = 64
+"""Examples that are rotated at a time."""
+
 
 def constant_channels(features: np.ndarray) -> np.ndarray:
     """Which channels (d,) of features (n, d) do not vary, but for rounding."""
@@ -163,7 +166,9 @@ def _rotate(standard: np.ndarray, leading: np.ndarray) -> np.ndarray:
     leading, scores, (d, q) = leading @ turn, scores @ turn, leading.shape
     left, values, right = np.linalg.svd(leading[:q])
     polar, rest = -left @ right, (right.T / (1 + values)) @ right @ leading[q:].T
-    standard[:, q:] += (standard[:, :q] @ polar - scores) @ rest
+    for begin in range(0, len(standard), _ROWS):  # in parts that stay in cache
+        rows = standard[begin : begin + _ROWS]
+        rows[:, q:] += (rows[:, :q] @ polar - scores[begin : begin + _ROWS]) @ rest
     standard[:, :q] = scores
     axes = np.empty((d, d))
     axes[:, :q] = leading
