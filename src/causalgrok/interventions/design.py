@@ -60,8 +60,8 @@ class Design:
         Args:
             features: (n, d) as they come.
             leading: how many principal axes are sought, if at most a quarter of all. The others are any that
-                complete these, and what is correlated among them is missing in `covariance`: fits take a tenth more
-                iterations.
+                complete these, and what is correlated among them is missing in `covariance`: fits take up to a fifth
+                more iterations.
 
         Raises:
             ValueError: a feature is not finite.

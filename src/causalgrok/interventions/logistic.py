@@ -1,9 +1,9 @@
 """Logistic regression on standardised features, fitted many times over on the same examples.
 
 Minimised is scikit-learn's objective, ``C * sum of log losses + ||W||^2 / 2`` with a free intercept: multinomial with a
-row a class, binary as one row that stands here as two of opposite sign. All folds, targets and values of C share the
-principal axes of a `Design`, and are fitted side by side, so that the features pass through the cache once for all of
-them; each stops by itself.
+row a class, binary as one row that stands here as two of opposite sign. All folds and targets share the principal
+axes of a `Design`, and are fitted side by side, so that the features pass through the cache once for all of them; each
+stops by itself.
 """
 
 from collections.abc import Sequence
