@@ -2,7 +2,7 @@
 
 L2 penalty and loss of a classifier do not change when features are rotated, so they are rotated once, onto min(n, d)
 axes, along which they are uncorrelated. Where few classifiers are fitted to many features, the leading axes do nearly
-as well and cost a tenth: they come from a random sketch (Halko, Martinsson & Tropp 2011, arXiv 0909.4061). For a
+as well at a fraction of the cost: they come from a random sketch (Halko, Martinsson & Tropp 2011, arXiv 0909.4061). For a
 classifier that may not read some directions of the features these are taken out of the coordinates, which is cheaper
 than to begin anew.
 """
@@ -138,7 +138,7 @@ class Design:
 
 def _squares(rows: np.ndarray) -> np.ndarray:
     """The mean squares (d,) of the columns of (n, d)."""
-    return np.einsum("nd,nd->d", rows, rows) / len(rows)
+    return np.einsum("ij,ij->j", rows, rows) / len(rows)
 
 
 def _sketched(standard: np.ndarray, count: int) -> np.ndarray:
