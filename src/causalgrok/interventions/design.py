@@ -2,9 +2,9 @@
 
 L2 penalty and loss of a classifier do not change when features are rotated, so they are rotated once, onto min(n, d)
 axes, along which they are uncorrelated. Where few classifiers are fitted to many features, the leading axes do nearly
-as well at a fraction of the cost: they come from a random sketch (Halko, Martinsson & Tropp 2011, arXiv 0909.4061). For a
-classifier that may not read some directions of the features these are taken out of the coordinates, which is cheaper
-than to begin anew.
+as well at a fraction of the cost: they come from a random sketch (Halko, Martinsson & Tropp 2011, arXiv 0909.4061).
+For a classifier that may not read some directions of the features these are taken out of the coordinates, which is
+cheaper than to begin anew.
 """
 
 from dataclasses import dataclass, replace
