@@ -10,7 +10,7 @@ import numpy as np
 
 Objective = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-_MEMORY = 10
+_MEMORY = 5
 _DECREASE = 1e-4
 """The share of the decrease which the slope promises that a step must keep."""
 
@@ -25,7 +25,7 @@ def minimise(
 
     Args:
         objective: takes points (a, q) and the problems (a,) they belong to; gives losses (a,) and gradients (a, q).
-        start: (p, q) where they begin.
+        start: (p, q) where they begin, in the precision of the gradients.
         tolerance: the largest component of a gradient at which a problem is solved.
         rounding: the relative error of a loss.
         iterations: steps, at most.
@@ -36,40 +36,41 @@ def minimise(
     minima, largest = start.copy(), np.empty(len(start))
     problems, x = np.arange(len(start)), start.copy()
     loss, gradient = objective(x, problems)
-    steps, changes = np.zeros((2, 0, *x.shape))
+    memory: list[tuple[np.ndarray, ...]] = []
+    stuck = np.zeros(len(start), dtype=bool)
     for _ in range(iterations):
         size = np.abs(gradient).max(axis=1)
         minima[problems], largest[problems] = x, size
-        if (open_ := size > tolerance).sum() < len(problems):
+        if (open_ := (size > tolerance) & ~stuck).sum() < len(problems):
             problems, x, loss, gradient = problems[open_], x[open_], loss[open_], gradient[open_]
-            steps, changes = steps[:, open_], changes[:, open_]
+            memory = [tuple(part[open_] for part in pair) for pair in memory]
         if not len(problems):
             break
-        direction = _direction(gradient, steps, changes)
-        moved, new_loss, new_gradient, stuck = _search(objective, problems, x, loss, gradient, direction, rounding)
-        steps = np.concatenate([steps[-_MEMORY + 1 :], (moved - x)[None]])
-        changes = np.concatenate([changes[-_MEMORY + 1 :], (new_gradient - gradient)[None]])
-        x, loss, gradient = moved, new_loss, new_gradient
-        if stuck.any():
-            minima[problems], largest[problems] = x, np.abs(gradient).max(axis=1)
-            problems, x, loss, gradient = problems[~stuck], x[~stuck], loss[~stuck], gradient[~stuck]
-            steps, changes = steps[:, ~stuck], changes[:, ~stuck]
+        direction = _direction(gradient, memory)
+        moved, loss, new_gradient, stuck = _search(objective, problems, x, loss, gradient, direction, rounding)
+        memory = [*memory[-_MEMORY + 1 :], _pair(moved - x, new_gradient - gradient)]
+        x, gradient = moved, new_gradient
     return minima, largest
 
 
-def _direction(gradient: np.ndarray, steps: np.ndarray, changes: np.ndarray) -> np.ndarray:
-    """Minus the approximate inverse Hessians times the gradients (a, q), from steps and changes (m, a, q)."""
+def _pair(step: np.ndarray, change: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Steps and changes of gradients (a, q), one over the curvature (a,) along them, or 0, and their scale (a,)."""
+    curvature, square = np.einsum("aq,aq->a", step, change), np.einsum("aq,aq->a", change, change)
+    positive = curvature > 0
+    inverse = np.divide(1, curvature, out=np.zeros_like(curvature), where=positive)
+    return step, change, inverse, np.divide(curvature, square, out=np.ones_like(square), where=positive)
+
+
+def _direction(gradient: np.ndarray, memory: list[tuple[np.ndarray, ...]]) -> np.ndarray:
+    """Minus the approximate inverse Hessians times the gradients (a, q), from remembered pairs."""
     direction, weights = -gradient, []
-    curvatures = np.einsum("maq,maq->ma", steps, changes)
-    inverse = np.divide(1, curvatures, out=np.zeros_like(curvatures), where=curvatures > 0)
-    for step, change, factor in zip(steps[::-1], changes[::-1], inverse[::-1], strict=True):
-        weights.append(factor * np.einsum("aq,aq->a", step, direction))
+    for step, change, inverse, _ in reversed(memory):
+        weights.append(inverse * np.einsum("aq,aq->a", step, direction))
         direction -= weights[-1][:, None] * change
-    if len(steps):
-        squares = np.einsum("aq,aq->a", changes[-1], changes[-1])
-        direction *= np.where(curvatures[-1] > 0, curvatures[-1] / np.maximum(squares, 1e-300), 1)[:, None]
-    for step, change, factor, weight in zip(steps, changes, inverse, weights[::-1], strict=True):
-        direction += (weight - factor * np.einsum("aq,aq->a", change, direction))[:, None] * step
+    if memory:
+        direction *= memory[-1][3][:, None]
+    for (step, change, inverse, _), weight in zip(memory, reversed(weights), strict=True):
+        direction += (weight - inverse * np.einsum("aq,aq->a", change, direction))[:, None] * step
     return direction
 
 
@@ -84,16 +85,23 @@ def _search(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Points (a, q) along the directions, their losses and gradients, and where (a,) no step was short enough."""
     slope = np.einsum("aq,aq->a", gradient, direction)
-    moved, new_loss, new_gradient = x.copy(), loss.copy(), gradient.copy()
-    length, pending = np.ones(len(x)), np.arange(len(x))
+    # Nearly always the whole step is good for all.
+    moved = x + direction
+    new_loss, new_gradient = objective(moved, problems)
+    length = np.ones(len(x), dtype=x.dtype)
+
+    def too_high(losses: np.ndarray, some: np.ndarray) -> np.ndarray:
+        bound = loss[some] + _DECREASE * length[some] * slope[some] + rounding * np.abs(loss[some])
+        return some[~(losses <= bound)]
+
+    pending = too_high(new_loss, np.arange(len(x)))
     while len(pending):
-        trial = x[pending] + length[pending, None] * direction[pending]
-        losses, gradients = objective(trial, problems[pending])
-        bound = loss[pending] + _DECREASE * length[pending] * slope[pending] + rounding * np.abs(loss[pending])
-        good = losses <= bound
-        taken = pending[good]
-        moved[taken], new_loss[taken], new_gradient[taken] = trial[good], losses[good], gradients[good]
-        pending = pending[~good]
         length[pending] /= 2
-        pending = pending[length[pending] > _SHORTEST]
+        short = length[pending] <= _SHORTEST
+        stuck, pending = pending[short], pending[~short]
+        moved[stuck], new_loss[stuck], new_gradient[stuck] = x[stuck], loss[stuck], gradient[stuck]
+        if len(pending):
+            moved[pending] = x[pending] + length[pending, None] * direction[pending]
+            new_loss[pending], new_gradient[pending] = objective(moved[pending], problems[pending])
+            pending = too_high(new_loss[pending], pending)
     return moved, new_loss, new_gradient, length <= _SHORTEST

@@ -18,6 +18,9 @@ from causalgrok.interventions.features import PROBE, STAGES, Features
 from causalgrok.interventions.logistic import fit_validated_many
 from causalgrok.interventions.settings import Measurement
 
+_LEADING = 96
+"""Principal axes onto which features are rotated for the fits."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -94,7 +97,7 @@ def probe_layers(features: Features, settings: Measurement) -> pd.DataFrame:
     for epoch in features.epochs:
         for stage in STAGES:
             values = features.at(epoch, PROBE, stage)
-            design, judged = Design.of(values[fitting]), values[judging]
+            design, judged = Design.of(values[fitting], leading=_LEADING), values[judging]
             labels, folds = (np.array([getattr(t, name)[fitting] for t in targets]) for name in ("labels", "folds"))
             probes = fit_validated_many(design, labels, folds, settings.inverse_regularisation)
             for target, probe in zip(targets, probes, strict=True):

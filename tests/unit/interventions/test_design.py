@@ -38,6 +38,26 @@ def test_classifier_that_may_not_read_is_that_of_projected_features(shape):
     assert np.abs(probe.weight - fit_logistic(design, labels, C=0.1).weight).max() > 0.02
 
 
+@pytest.mark.parametrize("shape", [(200, 60), (60, 90)])
+def test_leading_axes_are_completed_and_classify_alike(shape):
+    values, labels, directions = data(*shape)
+    design, exact = Design.of(values, leading=8), Design.of(values)
+    varying = np.arange(shape[1]) != 2
+    axes = design.axes[varying]
+    assert axes.shape == (shape[1] - 1, shape[1]) and np.all(design.axes[2] == 0)
+    np.testing.assert_allclose(axes @ axes.T, np.eye(len(axes)), atol=1e-12)
+    standard = ((values - design.mean) / design.scale)[:, varying]
+    np.testing.assert_allclose(design.coordinates, standard @ axes, atol=1e-9)
+    np.testing.assert_allclose(np.mean(design.coordinates**2, axis=0), design.covariance)
+    assert np.sort(exact.covariance)[-8:].sum() * 0.98 < design.covariance[:8].sum() < exact.covariance.sum()
+    for part, whole in ((design, exact), (design.without(directions), exact.without(directions))):
+        np.testing.assert_allclose(
+            fit_logistic(part, labels, C=0.1).weight, fit_logistic(whole, labels, C=0.1).weight, atol=1e-4
+        )
+    np.testing.assert_array_equal(Design.of(values, leading=8).coordinates, design.coordinates)
+    np.testing.assert_array_equal(Design.of(values, leading=40).axes, exact.axes)
+
+
 def test_nothing_and_dependent_directions():
     values, _, directions = data(200, 30)
     design = Design.of(values)

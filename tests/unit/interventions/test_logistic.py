@@ -100,6 +100,25 @@ def test_c_is_the_best_of_the_grid_on_left_out_folds():
     np.testing.assert_allclose(probe.weight, fit_logistic(Design.of(values), labels, C=probe.C).weight, atol=1e-3)
 
 
+@pytest.mark.parametrize("shape", [(600, 40), (300, 400)])
+def test_folds_that_are_stopped_early_rank_c_as_those_that_are_not(shape):
+    """Near ties, separable folds and labels of noise: what is chosen classifies as well as any C, but for rounding."""
+    values, labels = data(*shape, 3, seed=4)
+    n, grid = shape[0], [1e-3, 1e-2, 1e-1, 1.0, 10.0]
+    many = np.stack([labels, np.minimum(labels, 1), *np.random.default_rng(5).integers(0, 3, (2, n))])
+    folds = np.tile(np.arange(n) // 20 % 3, (len(many), 1))
+    design = Design.of(values, leading=8)
+    standard, chosen = (values - design.mean) / design.scale, fit_validated_many(design, many, folds, grid)
+    for vector, probe in zip(many, chosen, strict=True):
+        correct = dict.fromkeys(grid, 0)
+        for C in grid:
+            for fold in range(3):
+                out = folds[0] == fold
+                fitted = LogisticRegression(C=C, tol=1e-7, max_iter=20_000).fit(standard[~out], vector[~out])
+                correct[C] += np.sum(fitted.predict(standard[out]) == vector[out])
+        assert correct[probe.C] >= max(correct.values()) - 2
+
+
 def test_validated_side_by_side_is_as_alone():
     values, labels = data(240, 60, 3)
     many = np.stack([labels, np.random.default_rng(3).permutation(labels), np.minimum(labels, 1)])

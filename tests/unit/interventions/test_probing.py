@@ -49,7 +49,7 @@ def test_probes_see_fitting_slides_only(planted_features, monkeypatch):
     planted = planted_features(epochs=(0,))
     seen = []
     original = probing.Design.of
-    monkeypatch.setattr(probing.Design, "of", lambda values: (seen.append(values), original(values))[1])
+    monkeypatch.setattr(probing.Design, "of", lambda values, **how: (seen.append(values), original(values, **how))[1])
     probe_layers(planted.features, SETTINGS)
     judging = judging_mask(planted.features.domains(PROBE), planted.features.groups(PROBE), 0.4, 0)
     assert len(seen) == len(STAGES)
