@@ -37,6 +37,7 @@ rule draw_explorer:
         "<logs>/draw_explorer/{study}.log",
     benchmark:
         "<benchmarks>/draw_explorer/{study}.jsonl"
+    priority: -1  # the report waits for everything but this
     localrule: True
     conda:
         "../../envs/analysis.yaml"

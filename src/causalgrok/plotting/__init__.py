@@ -79,8 +79,8 @@ FIGURES: dict[str, FigureSpec] = {
         FigureSpec("concentration", "concentration", ("concentration",), "Interventions", "How concentrated it is"),
         FigureSpec("neurons", "neurons", ("neurons",), "Interventions", "Targeted against matched neurons"),
         FigureSpec("neurons_per_seed", "neurons", ("neurons",), "Interventions", "Neuron ablation seed by seed"),
-        FigureSpec("verdicts", "verdicts", ("verdicts",), "Interventions", "Probes against their hardest controls"),
-        FigureSpec("reliance", "reliance", ("reliance",), "Interventions", "Which probes measure reliance on stain"),
+        FigureSpec("verdicts", "verdicts", ("verdicts",), "Verdicts", "Probes against their hardest controls"),
+        FigureSpec("reliance", "reliance", ("reliance",), "Verdicts", "Which probes measure reliance on stain"),
         FigureSpec("probing", "probing", ("probing",), "Probing", "Hospital and tumour by stage and epoch"),
         FigureSpec("factorial", "factorial", ("factorial",), "Designs", "Main effects and interactions"),
         FigureSpec(
