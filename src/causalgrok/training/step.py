@@ -84,15 +84,15 @@ class Step:
 
     def _run(self, batch: Tensor | None, before_update: Callable[[], None] | None = None) -> None:
         inputs, labels = self.inputs, self.labels
+        # Not zero_grad(), which costs a small network an eighth of its time. First, so that their memory is used again.
+        for parameter in self.optimiser.parameters:
+            parameter.grad = None
         if batch is not None:
             inputs, labels = inputs.index_select(0, batch), labels.index_select(0, batch)
         with _tensor_float_32(self.precision == "tf32"):
             with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
                 logits = self.model(self.model.prepare(inputs))
             loss = self.loss(logits.float(), labels, reduction="mean")
-            # Not zero_grad(), which costs a small network an eighth of its time.
-            for parameter in self.optimiser.parameters:
-                parameter.grad = None
             loss.backward()
         if before_update:
             before_update()
