@@ -176,6 +176,7 @@ AFTER_TRAINING = {
                 **CLAIMED,  # it reads steering as verdicts do
                 **EXPLORED,
                 "plot_tiny_interventions": 1,
+                "plot_tiny_verdicts": 1,
             },
         ),
     ],
