@@ -80,7 +80,7 @@ def logged(path: str, *, append: bool = False) -> Iterator[None]:
             sys.stderr.end()
             sys.stdout, sys.stderr = out, err
             faulthandler.enable(err if hasattr(err, "fileno") and _has_descriptor(err) else sys.__stderr__)
-            # An interpreter that ends looks through all objects, a second's work where torch is imported.
+            # An interpreter that ends looks through all objects, half a second's work where torch is imported.
             gc.freeze()
 
 
