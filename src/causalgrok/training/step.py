@@ -7,21 +7,14 @@ them.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from causalgrok.training.adamw import AdamW
 from causalgrok.training.grokfast import GradientFilter
+from causalgrok.training.loss import Loss
 from causalgrok.training.settings import Precision
-
-
-class Loss(Protocol):
-    """The loss (b,) of logits (b, classes) and labels (b,), or with `reduction` "mean" its average."""
-
-    def __call__(self, logits: Tensor, labels: Tensor, *, reduction: Literal["none", "mean"]) -> Tensor: ...  # noqa: D102
-
 
 WARM_UP = 3
 """Steps that run as they are before one is recorded: they allocate what a recording has to find in place."""
@@ -90,16 +83,25 @@ class Step:
         if batch is not None:
             inputs, labels = inputs.index_select(0, batch), labels.index_select(0, batch)
         with _tensor_float_32(self.precision == "tf32"):
-            with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-                logits = self.model(self.model.prepare(inputs))
-            loss = self.loss(logits.float(), labels, reduction="mean")
-            loss.backward()
+            gradients = self._gradients(self.model.prepare(inputs), labels)
         if before_update:
+            for parameter, gradient in zip(self.optimiser.parameters, gradients, strict=True):
+                parameter.grad = gradient
             before_update()
-        gradients = [parameter.grad for parameter in self.optimiser.parameters]
         if self.grokfast:
             self.grokfast.amplify(gradients)
         self.optimiser.update(gradients)
+
+    def _gradients(self, inputs: Tensor, labels: Tensor) -> list[Tensor]:
+        """The loss's gradient, a tensor for each parameter."""
+        if self.precision != "bfloat16" and hasattr(self.model, "gradients"):
+            return self.model.gradients(inputs, lambda logits: self.loss.gradient(logits, labels))
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            logits = self.model(inputs)
+        logits = logits.float()
+        # The same gradient as logits.backward() of it, which imports the compiler's symbols to compare two shapes.
+        (logits * self.loss.gradient(logits.detach(), labels)).sum().backward()
+        return [parameter.grad for parameter in self.optimiser.parameters]
 
 
 def cuda_graph(step: Callable[[], None]) -> Callable[[], None]:

@@ -9,12 +9,10 @@ interrupted or not, and whatever else runs beside it.
 import os
 import time
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from causalgrok.data.splits import Split
 from causalgrok.devices import resolve_device
@@ -25,9 +23,10 @@ from causalgrok.training.adamw import AdamW
 from causalgrok.training.checkpoints import save_checkpoint
 from causalgrok.training.dynamics import Dynamics
 from causalgrok.training.grokfast import GradientFilter
+from causalgrok.training.loss import Loss, loss_function
 from causalgrok.training.resume import ResumeState
 from causalgrok.training.settings import Training
-from causalgrok.training.step import Loss, Step, cuda_graph
+from causalgrok.training.step import Step, cuda_graph
 
 EVALUATION_BATCH = 256
 
@@ -184,7 +183,7 @@ def evaluate(model: nn.Module, splits: dict[str, tuple[Tensor, Tensor]], loss: L
     rows = []
     for name, (inputs, labels) in splits.items():
         logits = torch.cat([model(model.prepare(batch)) for batch in inputs.split(EVALUATION_BATCH)])
-        losses = loss(logits, labels, reduction="none")
+        losses = loss(logits, labels)
         scores, targets = logits.double().cpu().numpy(), labels.cpu().numpy()
         diverged = not np.isfinite(scores).all()
         rows.append(
@@ -201,26 +200,6 @@ def evaluate(model: nn.Module, splits: dict[str, tuple[Tensor, Tensor]], loss: L
             }
         )
     return rows
-
-
-def loss_function(name: str, *, output: str = "linear") -> Loss:
-    """The loss of logits and labels.
-
-    Args:
-        name: cross_entropy or mse.
-        output: what is applied to the logits before: linear, nothing; sigmoid; or softmax.
-    """
-    loss = {"cross_entropy": functional.cross_entropy, "mse": _squared_error}[name]
-    if output == "linear":
-        return loss
-    activation = {"sigmoid": torch.sigmoid, "softmax": partial(torch.softmax, dim=1)}[output]
-    return lambda logits, labels, *, reduction: loss(activation(logits), labels, reduction=reduction)
-
-
-def _squared_error(logits: Tensor, labels: Tensor, *, reduction: str) -> Tensor:
-    targets = torch.zeros_like(logits).scatter_(1, labels[:, None], 1)
-    losses = functional.mse_loss(logits, targets, reduction=reduction)
-    return losses.mean(dim=1) if reduction == "none" else losses
 
 
 def make_deterministic(settings: Training) -> None:

@@ -2,13 +2,15 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.nn import functional
 
 from causalgrok.models.registry import build_model
 from causalgrok.models.settings import MLP, Vectors
 from causalgrok.training.dynamics import Dynamics
-from causalgrok.training.trainer import loss_function
+from causalgrok.training.loss import loss_function
 
 INPUTS = Vectors(length=3, features=5)
+LOSSES = [("cross_entropy", "linear"), ("mse", "linear"), ("mse", "sigmoid"), ("mse", "softmax")]
 
 
 def build(**changes):
@@ -60,7 +62,42 @@ def test_the_output_stands_between_logits_and_loss(output):
         "softmax": exponentials / exponentials.sum(axis=1, keepdims=True),
     }[output]
     expected = np.square(shown - np.eye(4)[labels]).mean(axis=1)
-    assert np.allclose(loss_function("mse", output=output)(logits, labels, reduction="none"), expected, atol=1e-6)
+    assert np.allclose(loss_function("mse", output=output)(logits, labels), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+@pytest.mark.parametrize(
+    "loss", [("cross_entropy", "linear"), ("mse", "linear"), ("mse", "sigmoid"), ("mse", "softmax")]
+)
+@pytest.mark.parametrize("hidden", [[8], [8, 7, 6]])
+def test_gradients_are_those_of_autograd(activation, loss, hidden):
+    """Bit for bit, of the loss on its own and of the whole network."""
+    model, labels = build(activation=activation, hidden=hidden), torch.arange(20) % 4
+    inputs, function = model.prepare(vectors()), loss_function(loss[0], output=loss[1])
+    logits = model(inputs)
+    logits.retain_grad()
+    function(logits, labels).mean().backward()
+    of_logits = function.gradient(logits.detach(), labels)
+    assert torch.allclose(of_logits, logits.grad, rtol=1e-5, atol=0)
+    model.zero_grad()
+    model(inputs).backward(of_logits)
+    found = model.gradients(inputs, lambda logits: function.gradient(logits, labels))
+    assert all(torch.equal(p.grad, gradient) for p, gradient in zip(model.parameters(), found, strict=True))
+
+
+@pytest.mark.parametrize(
+    "name, output", [("cross_entropy", "linear"), ("mse", "linear"), ("mse", "sigmoid"), ("mse", "softmax")]
+)
+def test_a_loss_gives_the_gradient_that_torchs_average_gives(name, output):
+    """Bit for bit, with reduction "mean"."""
+    logits = torch.randn(30, 4, generator=torch.Generator().manual_seed(3), requires_grad=True)
+    labels = torch.arange(30) % 4
+    shown = {"linear": lambda x: x, "sigmoid": torch.sigmoid, "softmax": lambda x: x.softmax(dim=1)}[output](logits)
+    if name == "mse":
+        functional.mse_loss(shown, functional.one_hot(labels, 4).float()).backward()
+    else:
+        functional.cross_entropy(shown, labels).backward()
+    assert torch.equal(loss_function(name, output=output).gradient(logits.detach(), labels), logits.grad)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from causalgrok.data.modular import ModularSettings, draw
 from causalgrok.data.splits import Split
 from causalgrok.models.settings import MLP, EmbeddingMLP, ResNet18, Tokens, Vectors
 from causalgrok.training.adamw import AdamW
+from causalgrok.training.loss import loss_function
 from causalgrok.training.recipe import GrokfastEma, Recipe
 from causalgrok.training.resume import ResumeState
 from causalgrok.training.schedule import Schedule
 from causalgrok.training.settings import Training
 from causalgrok.training.step import WARM_UP, Step
-from causalgrok.training.trainer import Trainer, initialise, loss_function, stream
+from causalgrok.training.trainer import Trainer, initialise, stream
 
 
 def images(n: int) -> Split:
@@ -85,7 +86,7 @@ def plainly_trained(chosen: Training, train: Split, test: Split) -> pd.DataFrame
                 logits = model(model.prepare(torch.from_numpy(split.inputs)))
             labels = torch.from_numpy(split.labels)
             right = (logits.argmax(1) == labels).double().mean()
-            rows.append((epoch, name, float(loss(logits, labels, reduction="none").mean()), float(right)))
+            rows.append((epoch, name, float(loss(logits, labels).mean()), float(right)))
 
     evaluate(0)
     for epoch in range(1, chosen.schedule.epochs + 1):
@@ -93,7 +94,7 @@ def plainly_trained(chosen: Training, train: Split, test: Split) -> pd.DataFrame
         for batch in torch.randperm(len(train), generator=order).split(recipe.batch_size):
             optimiser.zero_grad()
             inputs, labels = torch.from_numpy(train.inputs)[batch], torch.from_numpy(train.labels)[batch]
-            loss(model(model.prepare(inputs)), labels, reduction="none").mean().backward()
+            loss(model(model.prepare(inputs)), labels).mean().backward()
             if recipe.grokfast:
                 for i, parameter in enumerate(model.parameters()):
                     gradient, kept = parameter.grad.clone(), recipe.grokfast.decay

@@ -13,12 +13,13 @@ from causalgrok.interventions.extraction import extract_features
 from causalgrok.models.settings import ResNet18
 from causalgrok.tables import read_table
 from causalgrok.training.checkpoints import all_checkpoints
+from causalgrok.training.loss import loss_function
 from causalgrok.training.recipe import GrokfastEma, Recipe
 from causalgrok.training.resume import ResumeState
 from causalgrok.training.run import train_run
 from causalgrok.training.schedule import Schedule
 from causalgrok.training.settings import Training
-from causalgrok.training.trainer import Trainer, evaluate, initialise, loss_function
+from causalgrok.training.trainer import Trainer, evaluate, initialise
 
 
 def patches(n: int, seed: int = 0) -> Split:
@@ -191,8 +192,8 @@ def test_recipes_of_one_seed_start_from_the_same_draw():
 def test_losses_equal_their_formulas():
     logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])
     expected = torch.tensor([math.log(1 + math.exp(-2)), math.log(1 + math.e)])
-    assert torch.allclose(loss_function("cross_entropy")(logits, labels, reduction="none"), expected)
-    assert torch.allclose(loss_function("mse")(logits, labels, reduction="none"), torch.tensor([0.5, 1.0]))
+    assert torch.allclose(loss_function("cross_entropy")(logits, labels), expected)
+    assert torch.allclose(loss_function("mse")(logits, labels), torch.tensor([0.5, 1.0]))
 
 
 def test_zero_losses_are_counted():
