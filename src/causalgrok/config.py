@@ -31,6 +31,7 @@ from causalgrok.data import camelyon17, registry
 from causalgrok.data.camelyon17 import Camelyon17Settings
 from causalgrok.data.gaussians import GaussiansSettings
 from causalgrok.data.mnist import MnistSettings
+from causalgrok.data.mnist_clusters import MnistClustersSettings
 from causalgrok.data.modular import ModularSettings
 from causalgrok.data.nuclei import NucleiSettings
 from causalgrok.data.subclass_shift import SubclassShiftSettings
@@ -122,12 +123,18 @@ class PlainDataset(Settings):
     has_hospitals: ClassVar[bool] = False
 
     source: Annotated[
-        ModularSettings | MnistSettings | WineSettings | SubclassShiftSettings | GaussiansSettings | NucleiSettings,
+        ModularSettings
+        | MnistSettings
+        | WineSettings
+        | SubclassShiftSettings
+        | MnistClustersSettings
+        | GaussiansSettings
+        | NucleiSettings,
         Field(discriminator="kind"),
     ]
     """What the examples are: `modular` is arithmetic on all pairs of numbers, `mnist` digits, `wine` measurements,
-    `subclass_shift` classes with subclasses of which training shows some less often, `gaussians` clouds, which anything
-    learns, `nuclei` arithmetic on the places of nuclei in images."""
+    `subclass_shift` classes with subclasses of which training shows some less often, `mnist_clusters` digits likewise,
+    `gaussians` clouds, which anything learns, `nuclei` arithmetic on the places of nuclei in images."""
 
     @property
     def holds(self) -> str:
@@ -148,6 +155,13 @@ class PlainDataset(Settings):
     def reads(self) -> str | None:
         """The downloaded files that the source is drawn from; none for most."""
         return getattr(self.source, "reads", None)
+
+    @property
+    def clusters(self) -> dict | None:
+        """What the clusters that are its subclasses depend on, as plain JSON; most sources have none."""
+        if not hasattr(self.source, "clustering"):
+            return None
+        return self.source.model_dump(mode="json", include={"kind", "clustering"})
 
     @property
     def inputs(self) -> Inputs | None:
@@ -431,9 +445,9 @@ MOST_RUNS = 100_000
 """Of all studies together."""
 
 RESERVED = {
-    *("data", "runs", "wilds", "files", "inspect"),  # folders of results
+    *("data", "runs", "wilds", "files", "clusters", "inspect"),  # folders of results
     *("all", "fetch_camelyon17", "fetch_files", *(f"draw_{kind}" for kind in registry.MODULES)),
-    *("generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
+    *("find_clusters", "generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
     *("probe_layers", "ablate_features", "steer_activations", "measure_features"),
     *("restain_splits", "collect_seeds", "name_checkpoints", "measure_counterfactuals", "measure_erasure"),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
@@ -448,6 +462,7 @@ RESERVED = {
         "export_study",
         "plot_patches",
         "plot_restaining",
+        "plot_clusters",
     ),
 }
 """Names that no study or dataset can have, because a folder or a rule has them."""

@@ -45,6 +45,7 @@ ENVIRONMENTS = {
         "torchvision",
     ),
     "erasing": ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "scipy"),
+    "clustering": ("numpy", "pandas", "pydantic", "safetensors", "scikit-learn", "scipy", "torch"),
     "analysis": (
         *("matplotlib", "numpy", "pandas", "pillow", "plotly", "pyarrow", "pydantic", "safetensors", "scipy"),
         *("seaborn", "statsmodels", "torchstain"),

@@ -35,6 +35,7 @@ from causalgrok.paper import ASSETS as PAPER
 from causalgrok.planted import CASES
 from causalgrok.plotting import FIGURES
 from causalgrok.processes import pass_library_on, release_stale_lock
+from causalgrok.provenance import settings_hash
 from causalgrok.reported_file import read_reported
 from causalgrok.sign_of_life import show_life
 from causalgrok.training.settings import Training
@@ -94,6 +95,7 @@ wildcard_constraints:
     task="|".join([*settings.tasks, INSPECT]),
     recipe="|".join({*settings.recipes, *(run.recipe for run in inspected_runs)}),
     study="|".join(STUDIES),
+    clusters="[0-9a-f]{16}",
     n=r"\d+",
     seed=r"\d+",
     correlation=r"-?[\d.e-]+",
@@ -167,9 +169,35 @@ def camelyon17_settings():
 
 
 def files_of_dataset(wildcards):
-    """The downloaded files that a dataset is drawn from; most are drawn from none."""
+    """The downloaded files that a dataset is drawn from, or their clusters; most are drawn from none."""
+    if folder := clustered(wildcards.dataset):
+        return f"{folder}/clusters.safetensors"
     reads = settings.datasets[wildcards.dataset].reads
     return f"<data>/files/{reads}.safetensors" if reads else []
+
+
+def clustered(dataset):
+    """Where the clusters of a dataset lie: datasets that find the same ones share them; none if it has none."""
+    clusters = getattr(settings.datasets.get(dataset), "clusters", None)
+    return clusters and f"<data>/clusters/{settings_hash(clusters)[:16]}"
+
+
+@functools.cache
+def datasets_by_clusters():
+    """Where clusters lie -> the first of the datasets that have them."""
+    return {clustered(name): name for name in reversed(settings.datasets)}
+
+
+def dataset_of_clusters(wildcards):
+    return settings.datasets[datasets_by_clusters()[f"<data>/clusters/{wildcards.clusters}"]]
+
+
+def files_of_clusters(wildcards):
+    return f"<data>/files/{dataset_of_clusters(wildcards).reads}.safetensors"
+
+
+def clustering_settings(wildcards):
+    return dataset_of_clusters(wildcards).clusters
 
 
 def generator_settings(wildcards):

@@ -109,6 +109,28 @@ rule fetch_files:
         "../scripts/fetch_files.py"
 
 
+rule find_clusters:
+    """Which subclasses do classes have? Clusters what a network, trained on images set apart, makes of the others."""
+    input:
+        files=files_of_clusters,
+    output:
+        "<data>/clusters/{clusters}/clusters.safetensors",
+    log:
+        "<logs>/find_clusters/{clusters}.log",
+    benchmark:
+        "<benchmarks>/find_clusters/{clusters}.jsonl"
+    conda:
+        "../../envs/clustering.yaml"
+    threads: 1
+    params:
+        source=clustering_settings,
+        code=lambda wildcards: hash_of(
+            "find_clusters", registry.MODULES[clustering_settings(wildcards)["kind"]], MODULES["resnet18"]
+        ),
+    script:
+        "../scripts/find_clusters.py"
+
+
 for kind, module in registry.MODULES.items():
 
     rule:

@@ -26,6 +26,31 @@ rule plot_patches:
         "../scripts/plot_patches.py"
 
 
+rule plot_clusters:
+    """What do clusters look like? Draws the images nearest to each one's centroid."""
+    input:
+        "<data>/clusters/{clusters}/clusters.safetensors",
+    output:
+        pdf="<data>/clusters/{clusters}/clusters.pdf",
+        svg=report(
+            "<data>/clusters/{clusters}/clusters.svg",
+            caption="../report/clusters.rst",
+            category="Data",
+            labels={"figure": "Images nearest to the centroids of clusters"},
+        ),
+    log:
+        "<logs>/plot_clusters/{clusters}.log",
+    benchmark:
+        "<benchmarks>/plot_clusters/{clusters}.jsonl"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("plot_clusters"),
+    script:
+        "../scripts/plot_clusters.py"
+
+
 for study in STUDIES:
     for category, figures in figures_by_category(study).items():
 

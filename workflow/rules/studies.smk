@@ -86,13 +86,15 @@ def recipes_of_study(wildcards):
 
 
 def study_figures(study):
-    """What the report shows: the page of claims, the patches of the study's datasets, and its figures as SVG."""
+    """What the report shows: the page of claims, patches or clusters of the study's datasets, and its figures as SVG."""
     datasets = dict.fromkeys(dataset_of(run.task) for run in about_hospitals(study))
     patches = [f"<data>/{dataset}/patches.svg" for dataset in datasets]
     if "counterfactual" in tables_of(study):
         patches += [f"<data>/{dataset}/restaining.svg" for dataset in datasets]
     claims = [f"<results>/{study}/claims.html"] if "claims" in tables_of(study) else []
-    return [*claims, *patches, *(f"<results>/{study}/figures/{figure}.svg" for figure in figures_of(study))]
+    found = dict.fromkeys(clustered(dataset_of(run.task)) for run in runs_of_study(study))
+    clusters = [f"{folder}/clusters.svg" for folder in found if folder]
+    return [*claims, *patches, *clusters, *(f"<results>/{study}/figures/{figure}.svg" for figure in figures_of(study))]
 
 
 def pictures_of_paper(wildcards):

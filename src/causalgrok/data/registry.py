@@ -3,7 +3,9 @@
 A new one is a module with `SETTINGS`, its settings with a literal `kind` and the names of its `splits`, `train` first,
 and a function ``draw(settings, *, n, seed)``, and a line here and in the union `PlainDataset.source` of
 `causalgrok.config`. One that is drawn from downloaded files names them in `reads` and takes them as ``files``; a
-module with a function ``fetch(*, destination, data_root)`` stands in `FILES` for them.
+module with a function ``fetch(*, destination, data_root)`` stands in `FILES` for them. One whose subclasses are
+clusters says how they are found in `clustering`, gives what they are found in by ``to_cluster(*, files, examples)``,
+and is drawn from what `causalgrok.clustering.find_clusters` makes of it.
 """
 
 import importlib
@@ -16,6 +18,7 @@ MODULES = {
     "mnist": "causalgrok.data.mnist",
     "wine": "causalgrok.data.wine",
     "subclass_shift": "causalgrok.data.subclass_shift",
+    "mnist_clusters": "causalgrok.data.mnist_clusters",
     "gaussians": "causalgrok.data.gaussians",
     "nuclei": "causalgrok.data.nuclei",
 }
@@ -49,6 +52,17 @@ def fetch(name: str, *, destination: Path, data_root: Path | None) -> dict:
     return importlib.import_module(FILES[name]).fetch(destination=destination, data_root=data_root)
 
 
+def to_cluster(source: dict, *, files: Path) -> dict[str, Split]:
+    """The images of a source in the parts that `causalgrok.clustering.find_clusters` takes.
+
+    Args:
+        source: its `kind` and its `clustering` as plain JSON.
+        files: what `fetch` gave.
+    """
+    module = importlib.import_module(MODULES[source["kind"]])
+    return module.to_cluster(files=files, examples=source["clustering"]["examples"])
+
+
 def draw(source: dict, *, n: int, seed: int, files: Path | None = None) -> dict[str, Split]:
     """Draw the splits of a source by name.
 
@@ -56,7 +70,7 @@ def draw(source: dict, *, n: int, seed: int, files: Path | None = None) -> dict[
         source: the settings as plain JSON.
         n: size of the training subset.
         seed: seed of the draw; the subset of a smaller n is a part of a larger one's, and `test` has the same examples.
-        files: what `fetch` gave, if the source reads files.
+        files: what `fetch` gave, if the source reads files; of one with clusters, what `find_clusters` gave.
 
     Raises:
         ValueError: there are fewer than n training examples.

@@ -26,7 +26,11 @@ from causalgrok.plotting import FIGURES
 ONE_COLUMN = 250
 """Points up to which a figure is set in one column; figures are drawn 245 or 504 points wide."""
 
-DATA_FIGURES = {"patches": "Patches by hospital and label", "restaining": "The same tissue as every hospital's"}
+DATA_FIGURES = {
+    "patches": "Patches by hospital and label",
+    "restaining": "The same tissue as every hospital's",
+    "clusters": "Images nearest to the centroids of clusters",
+}
 """Figures of a dataset, which are no study's -> their titles."""
 
 _SIZE = re.compile(rb"/MediaBox \[ *[\d.]+ [\d.]+ ([\d.]+) ([\d.]+) *\]")
