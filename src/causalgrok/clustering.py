@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from scipy.spatial.distance import cdist
 from torch import nn
-from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
+from torch.nn.functional import adaptive_avg_pool2d
 
 from causalgrok.data.clusters import ClusteringSettings
 from causalgrok.data.splits import Split
 from causalgrok.models.settings import ResNet18
 from causalgrok.training.adamw import AdamW
+from causalgrok.training.loss import loss_function
 from causalgrok.training.recipe import Recipe
 from causalgrok.training.schedule import Schedule
 from causalgrok.training.settings import Training
@@ -78,7 +79,8 @@ def _trained(split: Split, settings: ClusteringSettings) -> nn.Module:
     make_deterministic(training)
     network = initialise(training)
     examples = _coloured(split), torch.from_numpy(split.labels)
-    step = Step(network, cross_entropy, examples, optimiser=AdamW(list(network.parameters()), RECIPE))
+    optimiser = AdamW(list(network.parameters()), RECIPE)
+    step = Step(network, loss_function(training.loss), examples, optimiser=optimiser)
     order = torch.Generator().manual_seed(stream(settings.seed, "order"))
     for epoch in range(settings.epochs):
         for batch in torch.randperm(len(split), generator=order).split(RECIPE.batch_size):
