@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from causalgrok.config import HospitalDataset, PlainDataset
+from causalgrok.config import DrawnDataset, HospitalDataset
 from causalgrok.data import camelyon17, tissue
 from causalgrok.data.csv_files import check_csv
 from causalgrok.data.subsets import check_pool, choose_rows
@@ -43,7 +43,7 @@ def quick_metadata(source: tissue.TissueSettings, data_root: str | None) -> pd.D
 
 
 def check_pool_gives(
-    dataset: HospitalDataset | PlainDataset, data_root: str | None, n: int, correlation: float
+    dataset: HospitalDataset | DrawnDataset, data_root: str | None, n: int, correlation: float
 ) -> None:
     """Refuse a subset that a dataset cannot give; before a download, only its official size is known.
 
@@ -56,7 +56,7 @@ def check_pool_gives(
     Raises:
         ValueError: names the n, and of hospitals the cell of hospital and label, what it needs and what the pool has.
     """
-    if not dataset.has_hospitals:
+    if dataset.drawn:
         dataset.source.check_size(n)
         return
     available = _pool(dataset.model_dump_json(), data_root)

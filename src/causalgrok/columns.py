@@ -66,8 +66,8 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "probing": _EPOCH
     | {
-        "stage": "stem, layer1, layer2, layer3, layer4 or pooled",
-        "target": "what is decoded: hospital or tumour",
+        "stage": "stem, layer1, layer2, layer3, layer4 or pooled; conv, code or pooled of twin_cnn",
+        "target": "what is decoded: hospital or tumour, which is the label, whatever it says",
         "control": "none, or permuted: hospital permuted by slide",
     }
     | _REPEAT

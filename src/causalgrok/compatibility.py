@@ -34,8 +34,9 @@ def _task_problems(config: Config, name: str, task: Task) -> Iterator[tuple[tupl
             (*path, "model", "output"),
             f"{output}, but the loss is cross_entropy, which has its own softmax; take linear, or the loss mse",
         )
-    if dataset and not dataset.has_hospitals and task.label_hospital_correlation:
-        yield (*path, "label_hospital_correlation"), f"dataset {task.dataset} has no hospitals; leave it out"
+    if dataset and dataset.drawn and task.label_hospital_correlation:
+        said = "is balanced" if dataset.has_hospitals else "has no hospitals"
+        yield (*path, "label_hospital_correlation"), f"dataset {task.dataset} {said}; leave it out"
     parent = task.continues and config.tasks.get(task.continues.task)
     if parent and parent.continues:
         yield (

@@ -34,6 +34,7 @@ from causalgrok.data.mnist import MnistSettings
 from causalgrok.data.mnist_clusters import MnistClustersSettings
 from causalgrok.data.modular import ModularSettings
 from causalgrok.data.nuclei import NucleiSettings
+from causalgrok.data.stained_nuclei import StainedNucleiSettings
 from causalgrok.data.subclass_shift import SubclassShiftSettings
 from causalgrok.data.tissue import TissueSettings
 from causalgrok.data.wine import WineSettings
@@ -70,6 +71,7 @@ class Run(NamedTuple):
 class HospitalDataset(Settings):
     """A source of patches from hospitals, and how it is cut and packed."""
 
+    drawn: ClassVar[bool] = False
     has_hospitals: ClassVar[bool] = True
     holds: ClassVar[str] = "images"
     classes: ClassVar[int] = 2
@@ -117,10 +119,10 @@ class HospitalDataset(Settings):
         return camelyon17.IMAGE_SIZE if self.source.kind == "camelyon17" else self.source.image_size
 
 
-class PlainDataset(Settings):
-    """A source of examples without hospitals: what training leaves over is the split `test`."""
+class DrawnDataset(Settings):
+    """A source whose examples are drawn for each n and seed, most without hospitals and with one split `test`."""
 
-    has_hospitals: ClassVar[bool] = False
+    drawn: ClassVar[bool] = True
 
     source: Annotated[
         ModularSettings
@@ -129,12 +131,19 @@ class PlainDataset(Settings):
         | SubclassShiftSettings
         | MnistClustersSettings
         | GaussiansSettings
-        | NucleiSettings,
+        | NucleiSettings
+        | StainedNucleiSettings,
         Field(discriminator="kind"),
     ]
     """What the examples are: `modular` is arithmetic on all pairs of numbers, `mnist` digits, `wine` measurements,
     `subclass_shift` classes with subclasses of which training shows some less often, `mnist_clusters` digits likewise,
-    `gaussians` clouds, which anything learns, `nuclei` arithmetic on the places of nuclei in images."""
+    `gaussians` clouds, which anything learns, `nuclei` arithmetic on the places of nuclei in images, `stained_nuclei`
+    the same at five hospitals."""
+
+    @property
+    def has_hospitals(self) -> bool:
+        """Whether probes and interventions ask about hospitals."""
+        return registry.has_hospitals(self.source.kind)
 
     @property
     def holds(self) -> str:
@@ -173,7 +182,7 @@ class PlainDataset(Settings):
         return Vectors(length=self.source.length, features=self.source.features)
 
 
-FAMILIES = (HospitalDataset.__name__, PlainDataset.__name__)
+FAMILIES = (HospitalDataset.__name__, DrawnDataset.__name__)
 """Names of the families of datasets, which are the union's tags."""
 
 
@@ -186,7 +195,7 @@ def _family(dataset: object) -> str:
 
 
 Dataset = Annotated[
-    Annotated[HospitalDataset, Tag(FAMILIES[0])] | Annotated[PlainDataset, Tag(FAMILIES[1])], Discriminator(_family)
+    Annotated[HospitalDataset, Tag(FAMILIES[0])] | Annotated[DrawnDataset, Tag(FAMILIES[1])], Discriminator(_family)
 ]
 """Any dataset, told apart by its source's kind."""
 
@@ -449,7 +458,14 @@ RESERVED = {
     *("all", "fetch_camelyon17", "fetch_files", *(f"draw_{kind}" for kind in registry.MODULES)),
     *("find_clusters", "generate_tissue", "pack_splits", "draw_subset", "train", "extract_features"),
     *("probe_layers", "ablate_features", "steer_activations", "measure_features"),
-    *("restain_splits", "collect_seeds", "name_checkpoints", "measure_counterfactuals", "measure_erasure"),
+    *(
+        "restain_splits",
+        "restain_examples",
+        "collect_seeds",
+        "name_checkpoints",
+        "measure_counterfactuals",
+        "measure_erasure",
+    ),
     *("open_checkpoints", "pack_images", "evaluate_checkpoints", "validate_probes", "collect_planted"),
     *("summarise_outcomes", "summarise_sensitivity", "summarise_verdicts", "correlate_reliance"),
     *("compare_recipes", "summarise_decline", "calibrate_tests", "calibrate_detector", "summarise_mechanism"),
@@ -496,7 +512,7 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
         if (lost := recipe.exposure(1)) >= 1:
             path = ("recipes", name, "weight_decay")
             yield path, f"{recipe.weight_decay:g} x learning_rate is {lost:g} of the weights a step; take less than all"
-    for name, dataset in _with_hospitals(config):
+    for name, dataset in _packed(config):
         path = ("datasets", name)
         if dataset.ood_val_hospital == dataset.ood_test_hospital:
             yield (*path, "ood_test_hospital"), f"{dataset.ood_test_hospital} is the ood_val_hospital too; take another"
@@ -507,7 +523,7 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 (*path, "image_size"),
                 f"{dataset.image_size} is above the source's {dataset.native_size}; patches are never enlarged",
             )
-    downloads = [(name, d.source) for name, d in _with_hospitals(config) if d.source.kind == "camelyon17"]
+    downloads = [(name, d.source) for name, d in _packed(config) if d.source.kind == "camelyon17"]
     for name, source in downloads[1:]:
         if source != downloads[0][1]:
             yield ("datasets", name, "source"), f"differs from datasets.{downloads[0][0]}.source; downloads are shared"
@@ -549,8 +565,8 @@ def places(config: Config, run: Run) -> Iterator[tuple[str | int, ...]]:
             yield "tasks", name, "continues", "n"
 
 
-def _with_hospitals(config: Config) -> list[tuple[str, HospitalDataset]]:
-    return [(name, dataset) for name, dataset in config.datasets.items() if dataset.has_hospitals]
+def _packed(config: Config) -> list[tuple[str, HospitalDataset]]:
+    return [(name, dataset) for name, dataset in config.datasets.items() if not dataset.drawn]
 
 
 def _names(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:

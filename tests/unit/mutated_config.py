@@ -31,15 +31,16 @@ SMALL = aliases_written_out(
         "build": ["tiny"],
         "datasets": part_of(
             *("datasets", "camelyon17", "camelyon17_48", "modular_small", "wine", "wine_bundled", "nuclei"),
-            *("equidistant_f0", "gaussians"),
+            *("equidistant_f0", "gaussians", "nuclei_hospitals"),
         ),
         "recipes": part_of(
             *("recipes", "standard", "grokking", "small_decay", "small_tenth_decay", "small_no_decay_grokfast"),
-            *("omnigrok", "modular_minibatch"),
+            *("omnigrok", "modular_minibatch", "nuclei_decay"),
         ),
-        "measurements": part_of("measurements", "full", "quick"),
+        "measurements": part_of("measurements", "full", "quick", "nuclei"),
         "tasks": part_of(
             *("tasks", "camelyon17", "camelyon17_48", "modular_small", "modular_small_continued", "wine", "nuclei"),
+            "nuclei_hospitals",
         ),
         "studies": part_of("studies", "calibration", "ungrokking")
         | {

@@ -78,8 +78,8 @@ def plan(config: Config) -> list[str]:
         wildcards = SimpleNamespace(dataset=name)
         for function in ("generator_settings", "packing_settings"):
             plain(rules[function](wildcards))
-        asked.append(rules["splits_of_dataset"](wildcards))
-        if config.datasets[name].has_hospitals:
+        asked.append(rules["splits_in"](name))
+        if not config.datasets[name].drawn:
             asked.append(rules["source_of_dataset"](wildcards).format(dataset=name))
             rules["counterfactual_settings"](wildcards)
         else:

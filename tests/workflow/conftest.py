@@ -83,6 +83,15 @@ def finished(tmp_path_factory) -> Project:
 
 
 @pytest.fixture(scope="session")
+def stained(tmp_path_factory) -> Project:
+    """A copy in which the study `stained`, of a task with hospitals that is drawn, has been built with two cores."""
+    project = _copy(tmp_path_factory.mktemp("stained"))
+    done = project.snakemake("stained", "--cores", "2", overlay=TINY.with_name("stained.yaml"))
+    assert done.returncode == 0, done.stdout
+    return project
+
+
+@pytest.fixture(scope="session")
 def plain(tmp_path_factory) -> Project:
     """A copy in which the study `plain` of tasks without hospitals has been built with two cores."""
     project = _copy(tmp_path_factory.mktemp("plain"))

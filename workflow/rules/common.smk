@@ -92,6 +92,7 @@ pathvars:
 
 wildcard_constraints:
     dataset="|".join([*settings.datasets, INSPECT]),
+    examples=rf"({'|'.join([*settings.datasets, INSPECT])})(/examples/n\d+/seed\d+)?",
     task="|".join([*settings.tasks, INSPECT]),
     recipe="|".join({*settings.recipes, *(run.recipe for run in inspected_runs)}),
     study="|".join(STUDIES),
@@ -139,13 +140,27 @@ def evaluation_splits(dataset):
     )
 
 
-def datasets_with_hospitals(wanted=True):
-    """A wildcard constraint: the datasets that have hospitals, or those that have none."""
-    return "|".join(name for name, dataset in settings.datasets.items() if dataset.has_hospitals == wanted) or "(?!)"
+def datasets_with_hospitals(drawn):
+    """A wildcard constraint: the datasets with hospitals, packed once or drawn for each n and seed."""
+    chosen = [name for name, dataset in settings.datasets.items() if dataset.has_hospitals and dataset.drawn == drawn]
+    return "|".join(chosen) or "(?!)"
 
 
-def splits_of_dataset(wildcards):
-    return [f"<data>/{wildcards.dataset}/{split}.safetensors" for split in evaluation_splits(wildcards.dataset)]
+def examples_of_run(run):
+    """The folder of a run's examples: one for a dataset that is packed, one for each n and seed of one that is drawn."""
+    dataset = dataset_of(run.task)
+    drawn = dataset != INSPECT and settings.datasets[dataset].drawn
+    return f"{dataset}/examples/n{run.n}/seed{run.seed}" if drawn else dataset
+
+
+def splits_in(examples):
+    """The splits in a folder of examples on which networks are judged."""
+    dataset = examples.partition("/")[0]
+    return [f"<data>/{examples}/{split}.safetensors" for split in evaluation_splits(dataset)]
+
+
+def splits_of_examples(wildcards):
+    return splits_in(wildcards.examples)
 
 
 def counterfactual_settings(wildcards):
@@ -200,6 +215,11 @@ def clustering_settings(wildcards):
     return dataset_of_clusters(wildcards).clusters
 
 
+def module_of_dataset(wildcards):
+    """The module that draws a dataset's examples."""
+    return registry.MODULES[settings.datasets[wildcards.dataset].source.kind]
+
+
 def generator_settings(wildcards):
     return settings.datasets[wildcards.dataset].source.model_dump(mode="json")
 
@@ -235,18 +255,14 @@ def subset_of_run(wildcards):
         return [f"<data>/{INSPECT}/train.safetensors"] if "train" in inspection.splits else []
     refuse_impossible(run_of(wildcards))
     task = settings.tasks[wildcards.task]
-    if not settings.datasets[task.dataset].has_hospitals:
-        return f"<data>/{task.dataset}/examples/n{wildcards.n}/seed{wildcards.seed}/train.safetensors"
+    if settings.datasets[task.dataset].drawn:
+        return f"<data>/{examples_of_run(wildcards)}/train.safetensors"
     folder = f"<data>/{task.dataset}/subsets/correlation{task.label_hospital_correlation + 0.0}"
     return f"{folder}/n{wildcards.n}/seed{wildcards.seed}.safetensors"
 
 
 def splits_of_run(wildcards):
-    dataset = dataset_of(wildcards.task)
-    folder = f"<data>/{dataset}"
-    if dataset != INSPECT and not settings.datasets[dataset].has_hospitals:
-        folder = f"{folder}/examples/n{wildcards.n}/seed{wildcards.seed}"
-    return [f"{folder}/{split}.safetensors" for split in evaluation_splits(dataset)]
+    return splits_in(examples_of_run(wildcards))
 
 
 def parent_of_run(wildcards):
@@ -258,11 +274,11 @@ def parent_of_run(wildcards):
 def probe_pool_of_run(wildcards):
     if wildcards.task != INSPECT and not has_hospitals(settings, run_of(wildcards)):
         return []
-    return f"<data>/{dataset_of(wildcards.task)}/probe.safetensors"
+    return f"<data>/{examples_of_run(wildcards)}/probe.safetensors"
 
 
 def counterfactuals_of_run(wildcards):
-    return f"<data>/{dataset_of(wildcards.task)}/counterfactuals.safetensors"
+    return f"<data>/{examples_of_run(wildcards)}/counterfactuals.safetensors"
 
 
 def training_settings(wildcards):

@@ -4,7 +4,7 @@
 rule restain_splits:
     """What would the same tissue look like from every other hospital?"""
     input:
-        splits=splits_of_dataset,
+        splits=lambda wildcards: splits_in(wildcards.dataset),
         probe="<data>/{dataset}/probe.safetensors",
     output:
         "<data>/{dataset}/counterfactuals.safetensors",
@@ -19,6 +19,27 @@ rule restain_splits:
         code=code("restain_splits"),
     script:
         "../scripts/restain_splits.py"
+
+
+rule restain_examples:
+    """The same, where examples are drawn for each n and seed: by whoever drew them."""
+    input:
+        splits=lambda wildcards: splits_in(f"{wildcards.dataset}/examples/n{wildcards.n}/seed{wildcards.seed}"),
+    output:
+        "<data>/{dataset}/examples/n{n}/seed{seed}/counterfactuals.safetensors",
+    log:
+        "<logs>/restain_examples/{dataset}/n{n}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/restain_examples/{dataset}/n{n}/seed{seed}.jsonl"
+    wildcard_constraints:
+        dataset=datasets_with_hospitals(drawn=True),
+    conda:
+        "../../envs/data.yaml"
+    params:
+        source=generator_settings,
+        code=lambda wildcards: hash_of("restain_examples", module_of_dataset(wildcards)),
+    script:
+        "../scripts/restain_examples.py"
 
 
 rule measure_counterfactuals:
@@ -49,20 +70,20 @@ rule measure_counterfactuals:
 rule plot_restaining:
     """Do the counterfactual patches look real? Shows some beside their originals."""
     input:
-        splits=splits_of_dataset,
-        counterfactuals="<data>/{dataset}/counterfactuals.safetensors",
+        splits=splits_of_examples,
+        counterfactuals="<data>/{examples}/counterfactuals.safetensors",
     output:
-        pdf="<data>/{dataset}/restaining.pdf",
+        pdf="<data>/{examples}/restaining.pdf",
         svg=report(
-            "<data>/{dataset}/restaining.svg",
+            "<data>/{examples}/restaining.svg",
             caption="../report/restaining.rst",
             category="Data",
             labels={"figure": "The same tissue as every hospital's"},
         ),
     log:
-        "<logs>/plot_restaining/{dataset}.log",
+        "<logs>/plot_restaining/{examples}.log",
     benchmark:
-        "<benchmarks>/plot_restaining/{dataset}.jsonl"
+        "<benchmarks>/plot_restaining/{examples}.jsonl"
     localrule: True
     conda:
         "../../envs/analysis.yaml"

@@ -55,7 +55,7 @@ rule pack_splits:
     benchmark:
         "<benchmarks>/pack_splits/{dataset}.jsonl"
     wildcard_constraints:
-        dataset=datasets_with_hospitals(),
+        dataset=datasets_with_hospitals(drawn=False),
     conda:
         "../../envs/data.yaml"
     params:
@@ -78,7 +78,7 @@ rule draw_subset:
     benchmark:
         "<benchmarks>/draw_subset/{dataset}/correlation{correlation}/n{n}/seed{seed}.jsonl"
     wildcard_constraints:
-        dataset=datasets_with_hospitals(),
+        dataset=datasets_with_hospitals(drawn=False),
     conda:
         "../../envs/data.yaml"
     params:
@@ -134,7 +134,7 @@ rule find_clusters:
 for kind, module in registry.MODULES.items():
 
     rule:
-        """Which n examples does a seed train on, and which judge it? Draws from a dataset without hospitals."""
+        """Which n examples does a seed train on, and which judge it? Draws them from a source of one kind."""
         name:
             f"draw_{kind}"
         input:

@@ -4,19 +4,19 @@
 rule plot_patches:
     """What do the patches look like? Draws some of every hospital and label."""
     input:
-        splits_of_dataset,
+        splits_of_examples,
     output:
-        pdf="<data>/{dataset}/patches.pdf",
+        pdf="<data>/{examples}/patches.pdf",
         svg=report(
-            "<data>/{dataset}/patches.svg",
+            "<data>/{examples}/patches.svg",
             caption="../report/patches.rst",
             category="Data",
             labels={"figure": "Patches by hospital and label"},
         ),
     log:
-        "<logs>/plot_patches/{dataset}.log",
+        "<logs>/plot_patches/{examples}.log",
     benchmark:
-        "<benchmarks>/plot_patches/{dataset}.jsonl"
+        "<benchmarks>/plot_patches/{examples}.jsonl"
     localrule: True
     conda:
         "../../envs/analysis.yaml"

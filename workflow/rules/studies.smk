@@ -85,12 +85,17 @@ def recipes_of_study(wildcards):
     ]
 
 
+def shown_examples(study):
+    """Of every dataset with hospitals in a study, the folder of its first run's examples."""
+    return list({dataset_of(run.task): examples_of_run(run) for run in reversed(about_hospitals(study))}.values())[::-1]
+
+
 def study_figures(study):
     """What the report shows: the page of claims, patches or clusters of the study's datasets, and its figures as SVG."""
-    datasets = dict.fromkeys(dataset_of(run.task) for run in about_hospitals(study))
-    patches = [f"<data>/{dataset}/patches.svg" for dataset in datasets]
+    folders = shown_examples(study)
+    patches = [f"<data>/{examples}/patches.svg" for examples in folders]
     if "counterfactual" in tables_of(study):
-        patches += [f"<data>/{dataset}/restaining.svg" for dataset in datasets]
+        patches += [f"<data>/{examples}/restaining.svg" for examples in folders]
     claims = [f"<results>/{study}/claims.html"] if "claims" in tables_of(study) else []
     found = dict.fromkeys(clustered(dataset_of(run.task)) for run in runs_of_study(study))
     clusters = [f"{folder}/clusters.svg" for folder in found if folder]
@@ -138,8 +143,9 @@ def tables_of_claims(wildcards):
 
 
 def sources_of_study(wildcards):
-    """Where the patches of a study come from, and whether they are the official ones; arithmetic comes from nowhere."""
-    datasets = sorted({dataset_of(run.task) for run in about_hospitals(wildcards.study)})
+    """Where the patches of a study come from, and whether they are the official ones; what is drawn comes from nowhere."""
+    datasets = {dataset_of(run.task) for run in about_hospitals(wildcards.study)}
+    datasets = sorted(name for name in datasets if name == INSPECT or not settings.datasets[name].drawn)
     sources = {name: source_of_dataset(SimpleNamespace(dataset=name)) for name in datasets}
     return list(dict.fromkeys(source.format(dataset=name) for name, source in sources.items()))
 
@@ -166,8 +172,7 @@ def tables_of_explorer(wildcards):
 
 def splits_of_gallery(wildcards):
     """The splits whose patches the explorer shows, of every dataset with hospitals."""
-    datasets = dict.fromkeys(dataset_of(run.task) for run in about_hospitals(wildcards.study))
-    return [path.format(dataset=name) for name in datasets for path in splits_of_dataset(SimpleNamespace(dataset=name))]
+    return [path for examples in shown_examples(wildcards.study) for path in splits_in(examples)]
 
 
 def about_study(wildcards):

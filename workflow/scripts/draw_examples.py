@@ -1,4 +1,4 @@
-"""Draw one seed's training subset and the splits that judge it from a dataset without hospitals."""
+"""Draw one seed's training subset and the splits that judge it."""
 
 from causalgrok.log import logged
 

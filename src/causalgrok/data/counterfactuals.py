@@ -5,7 +5,7 @@ rendered again, which is exact; photographs are re-stained (`causalgrok.data.res
 hospital is the split's own image, bit for bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +99,28 @@ def make_counterfactuals(
                 shown = [restain(some.inputs, some.domains, stains, target) for target in targets.tolist()]
                 inputs[name][method] = np.stack(shown)
     return {name: Counterfactuals(chosen[name], targets, inputs[name]) for name in splits}
+
+
+def show_all(
+    splits: dict[str, Split], show: Callable[[Split, int], np.ndarray], hospitals: Sequence[int]
+) -> dict[str, Counterfactuals]:
+    """Show all images of every split as every hospital, by whoever drew them.
+
+    Args:
+        splits: the splits by name.
+        show: renders the images of a split as a hospital's.
+        hospitals: the targets, ascending.
+
+    Raises:
+        ValueError: rendered as its own hospital's, an image is another than the split's.
+    """
+    targets, made = np.array(hospitals), {}
+    for name, split in splits.items():
+        images = np.stack([show(split, target) for target in targets.tolist()])
+        made[name] = Counterfactuals(
+            np.arange(len(split)), targets, {RENDERED: _with_own(name, images, split, targets)}
+        )
+    return made
 
 
 def examples(
@@ -222,11 +244,15 @@ def restaining_quality(splits: dict[str, Split], counterfactuals: dict[str, Coun
 def _rendered(name: str, some: Split, targets: np.ndarray, tissue: TissueSettings | None) -> np.ndarray:
     if tissue is None:
         raise ValueError("rendered needs the settings of generated tissue; for photographs take macenko or reinhard")
-    images = rerender(tissue, some.rows, targets.tolist(), some.inputs.shape[1])
+    return _with_own(name, rerender(tissue, some.rows, targets.tolist(), some.inputs.shape[1]), some, targets)
+
+
+def _with_own(name: str, images: np.ndarray, some: Split, targets: np.ndarray) -> np.ndarray:
+    """The rendered images (t, m, h, w, 3), those under their own hospital being the split's, bit for bit."""
     own = np.searchsorted(targets, some.domains), np.arange(len(some))
     # More than rounding, which may differ between machines.
     if _difference(images[own], some.inputs).max(initial=0) > 1:
-        raise ValueError(f"split {name} was generated from other tissue settings: rendered again, its images differ")
+        raise ValueError(f"split {name} was generated from other settings: rendered again, its images differ")
     images[own] = some.inputs
     return images
 

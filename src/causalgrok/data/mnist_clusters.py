@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from causalgrok.arrays import open_arrays, read_arrays
 from causalgrok.data.clusters import ClusteringSettings
 from causalgrok.data.mnist import IMAGES, PIXELS
-from causalgrok.data.reduced_subclasses import ReducedSubclasses, joined
+from causalgrok.data.reduced_subclasses import ReducedSubclasses
 from causalgrok.data.splits import Split
 from causalgrok.settings import Integer
 
@@ -113,7 +113,7 @@ def draw(settings: MnistClustersSettings, *, n: int, seed: int, files: Path) -> 
     Raises:
         ValueError: n cannot be had in these proportions, or a cluster has too few images.
     """
-    return {name: joined(_parts(settings, n, seed, files, name)) for name in settings.splits}
+    return {name: Split.joined(_parts(settings, n, seed, files, name)) for name in settings.splits}
 
 
 def _parts(settings: MnistClustersSettings, n: int, seed: int, files: Path, name: str) -> Iterator[Split]:

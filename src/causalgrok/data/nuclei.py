@@ -29,14 +29,11 @@ _RADIUS, _EDGE = 0.45, 0.12
 """Of a nucleus and its outline's blur, in places."""
 
 
-class NucleiSettings(ModularSettings):
-    """Which arithmetic, and how it is drawn."""
+class PicturedSettings(ModularSettings):
+    """Which arithmetic, and how its nuclei and the tissue between them are drawn."""
 
     holds: ClassVar[str] = "images"
     """What an example is."""
-
-    kind: Literal["nuclei"]
-    """Arithmetic on the places of two nuclei, generated."""
 
     grid: Annotated[Integer, Field(ge=2, le=16)] = 6
     """Places a side of each half of an image; p of them are used."""
@@ -44,17 +41,24 @@ class NucleiSettings(ModularSettings):
     cell: Annotated[Integer, Field(ge=3, le=16)] = 4
     """Pixels a side of a place: images are grid * cell high and twice as wide."""
 
-    hospitals: Annotated[Integer, Field(ge=1, le=5)] = 1
-    """Hospitals whose stain images have, each drawn equally often."""
-
     texture: Annotated[Number, Field(ge=0, le=1)] = 0.15
     """Relative deviation of the tissue between the nuclei, smooth over half a place."""
 
     @model_validator(mode="after")
-    def _has_places(self) -> "NucleiSettings":
+    def _has_places(self) -> "PicturedSettings":
         if self.modulus > self.grid**2:
             raise ValueError(f"modulus {self.modulus} is above the {self.grid**2} places of a grid of {self.grid}")
         return self
+
+
+class NucleiSettings(PicturedSettings):
+    """Images of the arithmetic, whose hospitals are many or one and are not asked about."""
+
+    kind: Literal["nuclei"]
+    """Arithmetic on the places of two nuclei, generated."""
+
+    hospitals: Annotated[Integer, Field(ge=1, le=5)] = 1
+    """Hospitals whose stain images have, each drawn equally often."""
 
 
 SETTINGS = NucleiSettings
@@ -72,15 +76,23 @@ def draw(settings: NucleiSettings, *, n: int, seed: int) -> dict[str, Split]:
     """
     rng = np.random.default_rng([settings.seed, seed, 1])
     hospitals = rng.integers(settings.hospitals, size=settings.modulus**2)
-    images = _paint(settings, hospitals, rng)
+    concentrations, noise = grow(settings, rng)
+    images = np.empty(noise.shape, dtype=np.uint8)
+    for hospital, stain in enumerate(hospital_stains(TissueSettings())):
+        own = hospitals == hospital
+        images[own] = scan(concentrations[own], np.ones(noise.shape[1:3]), noise[own], stain)
     splits = modular.draw(settings, n=n, seed=seed)
     return {
         name: replace(split, inputs=images[split.rows], domains=hospitals[split.rows]) for name, split in splits.items()
     }
 
 
-def _paint(settings: NucleiSettings, hospitals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The images (p * p, h, 2 h, 3) of all pairs, in order."""
+def grow(settings: PicturedSettings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The tissue of all pairs a * p + b before it is stained.
+
+    Returns:
+        Concentrations (p * p, 2, h, 2 h) of haematoxylin and eosin, and the scanner's noise (p * p, h, 2 h, 3).
+    """
     from scipy.ndimage import gaussian_filter  # a quarter of a second, which planning need not wait for
 
     side = settings.grid * settings.cell
@@ -90,15 +102,10 @@ def _paint(settings: NucleiSettings, hospitals: np.ndarray, rng: np.random.Gener
     smooth = gaussian_filter(rng.standard_normal(shape), (0, settings.cell / 2, settings.cell / 2))
     ground = 1 + settings.texture * smooth / smooth.std()
     concentrations = np.stack([_HAEMATOXYLIN * ground + _CHROMATIN * nuclei, _EOSIN * ground], axis=1).clip(min=0)
-    noise = rng.standard_normal((*shape, 3))
-    images = np.empty(noise.shape, dtype=np.uint8)
-    for hospital, stain in enumerate(hospital_stains(TissueSettings())):
-        own = hospitals == hospital
-        images[own] = scan(concentrations[own], np.ones(shape[1:]), noise[own], stain)
-    return images
+    return concentrations, rng.standard_normal((*shape, 3))
 
 
-def _nucleus(settings: NucleiSettings, symbols: np.ndarray) -> np.ndarray:
+def _nucleus(settings: PicturedSettings, symbols: np.ndarray) -> np.ndarray:
     """Half images (n, h, h) in 0 .. 1 with a soft disc at the places of symbols (n,)."""
     pixels = (np.arange(settings.grid * settings.cell) + 0.5) / settings.cell
     row, column = np.divmod(symbols, settings.grid)

@@ -10,14 +10,12 @@ Carvalho, d'Avila Garcez, Lamb, Vital Brazil: Grokking explained (2025), https:/
 import itertools
 import math
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Annotated, ClassVar, NamedTuple
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from causalgrok.data.splits import FIELDS, Split
 from causalgrok.settings import Integer, Number, Settings
 
 
@@ -124,9 +122,3 @@ class ReducedSubclasses(Settings):
         for label, place in itertools.product(range(self.classes), range(self.subclasses_per_class)):
             reduced = place >= self.subclasses_per_class - self.reduced
             yield Cell(label, place, reduced, of_reduced if reduced else of_full, self.test_examples // self.subclasses)
-
-
-def joined(splits: Iterable[Split]) -> Split:
-    """The examples of several splits, one after another."""
-    parts = list(splits)
-    return Split(*(np.concatenate([getattr(part, field) for part in parts]) for field in FIELDS))

@@ -1,15 +1,19 @@
-"""From a source's settings to its splits, for datasets without hospitals.
+"""From a source's settings to its splits, for datasets whose examples are drawn for each n and seed.
 
 A new one is a module with `SETTINGS`, its settings with a literal `kind` and the names of its `splits`, `train` first,
-and a function ``draw(settings, *, n, seed)``, and a line here and in the union `PlainDataset.source` of
+and a function ``draw(settings, *, n, seed)``, and a line here and in the union `DrawnDataset.source` of
 `causalgrok.config`. One that is drawn from downloaded files names them in `reads` and takes them as ``files``; a
 module with a function ``fetch(*, destination, data_root)`` stands in `FILES` for them. One whose subclasses are
 clusters says how they are found in `clustering`, gives what they are found in by ``to_cluster(*, files, examples)``,
-and is drawn from what `causalgrok.clustering.find_clusters` makes of it.
+and is drawn from what `causalgrok.clustering.find_clusters` makes of it. One with hospitals draws the splits of packed
+datasets, `probe` among them, and has a function ``show(settings, rows, hospitals, slides, *, seed)`` that renders its
+images as other hospitals would have.
 """
 
 import importlib
 from pathlib import Path
+
+import numpy as np
 
 from causalgrok.data.splits import Split
 
@@ -21,6 +25,7 @@ MODULES = {
     "mnist_clusters": "causalgrok.data.mnist_clusters",
     "gaussians": "causalgrok.data.gaussians",
     "nuclei": "causalgrok.data.nuclei",
+    "stained_nuclei": "causalgrok.data.stained_nuclei",
 }
 """Kind of source -> the module that draws it; imported when asked for, so that one's edit redraws no other."""
 
@@ -31,6 +36,11 @@ FILES = {"mnist": "causalgrok.data.mnist", "wine_quality": "causalgrok.data.wine
 def splits(kind: str) -> tuple[str, ...]:
     """What is drawn of a kind of source for each n and seed: `train`, and what a run is evaluated on."""
     return importlib.import_module(MODULES[kind]).SETTINGS.splits
+
+
+def has_hospitals(kind: str) -> bool:
+    """Whether a kind of source has hospitals."""
+    return "probe" in splits(kind)
 
 
 def holds_files(data_root: Path) -> bool:
@@ -78,3 +88,10 @@ def draw(source: dict, *, n: int, seed: int, files: Path | None = None) -> dict[
     module = importlib.import_module(MODULES[source["kind"]])
     given = {} if files is None else {"files": files}
     return module.draw(module.SETTINGS(**source), n=n, seed=seed, **given)
+
+
+def show(source: dict, some: Split, hospital: int, *, seed: int) -> np.ndarray:
+    """The images (n, h, w, 3) of a split that `draw` gave for this seed, as another hospital would have shown them."""
+    module = importlib.import_module(MODULES[source["kind"]])
+    hospitals = np.full(len(some), hospital)
+    return module.show(module.SETTINGS(**source), some.rows, hospitals, some.groups, seed=seed)

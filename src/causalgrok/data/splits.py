@@ -4,6 +4,7 @@ A split is packed once as uint8 into one safetensors file, so that a job reads i
 images and without pickle.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,12 @@ class Split:
     def __getitem__(self, index: np.ndarray) -> "Split":
         """The examples that an index array, slice or mask selects."""
         return Split(*(getattr(self, field)[index] for field in FIELDS))
+
+    @classmethod
+    def joined(cls, splits: Iterable["Split"]) -> "Split":
+        """The examples of several splits, one after the other."""
+        parts = list(splits)
+        return cls(*(np.concatenate([getattr(part, field) for part in parts]) for field in FIELDS))
 
     def save(self, path: str | Path) -> None:
         """Write the split as one safetensors file, whole or not at all."""

@@ -18,7 +18,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from causalgrok.data.reduced_subclasses import ReducedSubclasses, joined
+from causalgrok.data.reduced_subclasses import ReducedSubclasses
 from causalgrok.data.splits import Split
 from causalgrok.settings import Integer, Number
 
@@ -95,7 +95,7 @@ def draw(settings: SubclassShiftSettings, *, n: int, seed: int) -> dict[str, Spl
         split = _split(drawn, code=code, label=cell.label, reduced=cell.reduced)
         parts["test"].append(split[: cell.test])
         parts["train"].append(split[cell.test :])
-    return {name: joined(splits) for name, splits in parts.items()}
+    return {name: Split.joined(splits) for name, splits in parts.items()}
 
 
 def class_codes(settings: SubclassShiftSettings) -> list[list[int]]:

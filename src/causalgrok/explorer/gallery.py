@@ -12,6 +12,7 @@ from causalgrok.data.splits import Split
 from causalgrok.explorer.panels import SPLITS
 
 LABELS = {0: "normal", 1: "tumour"}
+"""What the labels of tissue are called; of other images the first two are shown by their numbers."""
 
 
 def gallery(datasets: Mapping[str, Mapping[str, Split]], *, each: int = 6) -> str:
@@ -24,8 +25,10 @@ def gallery(datasets: Mapping[str, Mapping[str, Split]], *, each: int = 6) -> st
     parts = []
     for dataset, splits in datasets.items():
         rows = sorted((hospital, name) for name, split in splits.items() for hospital in set(split.domains.tolist()))
-        lines = [_row(splits[name], hospital, name, each) for hospital, name in rows]
-        heads = "".join(f"<th scope=col>{escape(name)}</th>" for name in ("hospital", *LABELS.values()))
+        tissue = all(set(split.labels.tolist()) <= set(LABELS) for split in splits.values())
+        labels = LABELS if tissue else {label: f"label {label}" for label in LABELS}
+        lines = [_row(splits[name], hospital, name, each, labels) for hospital, name in rows]
+        heads = "".join(f"<th scope=col>{escape(name)}</th>" for name in ("hospital", *labels.values()))
         parts.append(
             f"<h3>{escape(dataset)}</h3>\n<table class=patches><thead><tr>{heads}</tr></thead>\n<tbody>\n"
             + "\n".join(lines)
@@ -34,10 +37,10 @@ def gallery(datasets: Mapping[str, Mapping[str, Split]], *, each: int = 6) -> st
     return "\n".join(parts)
 
 
-def _row(split: Split, hospital: int, name: str, each: int) -> str:
+def _row(split: Split, hospital: int, name: str, each: int, labels: Mapping[int, str]) -> str:
     title = SPLITS[name].label if name in SPLITS else name
     cells = []
-    for label, told in LABELS.items():
+    for label, told in labels.items():
         chosen = split[np.flatnonzero((split.domains == hospital) & (split.labels == label))[:each]]
         images = [
             f'<img src="{_source(image)}" alt="{escape(told)}, hospital {hospital}, row {row}" '

@@ -92,7 +92,7 @@ class Panel:
         return self.data or self.name
 
 
-STAGES = ("stem", "layer1", "layer2", "layer3", "layer4", "pooled")
+STAGES = ("stem", "layer1", "layer2", "layer3", "layer4", "conv", "code", "pooled")
 
 SPLITS = {
     "ood_test": Line("OOD test hospital", "main"),

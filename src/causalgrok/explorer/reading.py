@@ -9,6 +9,7 @@ import pandas as pd
 from causalgrok.data.splits import Split
 from causalgrok.explorer.gallery import gallery
 from causalgrok.explorer.reduction import reduce_table
+from causalgrok.folders import dataset_of
 from causalgrok.tables import read_table
 
 _WHOLE = ("checkpoints", "claims")
@@ -31,8 +32,8 @@ def read_tables(paths: Iterable[str | Path]) -> dict[str, object]:
 
 
 def read_patches(paths: Iterable[str | Path]) -> str:
-    """The gallery of packed splits, whose folders are named by their datasets; empty without any."""
+    """The gallery of splits in their datasets' folders; empty without any."""
     datasets: dict[str, dict[str, Split]] = defaultdict(dict)
     for path in map(Path, paths):
-        datasets[path.parent.name][path.stem] = Split.load(path)
+        datasets[dataset_of(path.parent)][path.stem] = Split.load(path)
     return gallery(datasets)

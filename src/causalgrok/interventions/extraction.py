@@ -1,7 +1,7 @@
 """One pass of the evaluation images through every checkpoint: stages, pooled features and head.
 
 Networks run in evaluation mode, so features depend on no other image of the batch. The training subset and the
-evaluation splits keep their pooled features; the probe pool keeps all six stages. Maps before pooling are averaged over
+evaluation splits keep their pooled features; the probe pool keeps all stages. Maps before pooling are averaged over
 a grid of cells, `grid` a side, and flattened channel by channel.
 """
 

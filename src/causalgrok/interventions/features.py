@@ -3,7 +3,7 @@
 `Features` is a view of a flat mapping of arrays (an open safetensors file, or a dictionary in tests):
 
     epochs                              (c,) int64, the checkpoints in ascending order
-    <epoch>/<split>/<stage>             (n, d) float32; stage pooled for every split, all six for the split `probe`
+    <epoch>/<split>/<stage>             (n, d) float32; stage pooled for every split, all of them for the split `probe`
     <epoch>/head.weight, .../head.bias  (classes, d) and (classes,) float32
     <split>/labels, domains, groups     (n,) int64
 
@@ -16,7 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4", "pooled")
-"""Where features are read, from input to head."""
+"""Where features of a ResNet are read, from input to head."""
+
+ALL_STAGES = (*STAGES[:-1], "conv", "code", "pooled")
+"""Where those of any network are read, in an order that is each network's from input to head."""
 
 SPLITS = ("train", "id_val", "ood_val", "ood_test")
 """Splits on which the effect of an intervention is measured."""
@@ -53,10 +56,18 @@ class Features:
     splits: tuple[str, ...] = SPLITS
     """Those of `SPLITS` and `TEST` that there are: somebody else's networks may come without some of them."""
 
+    stages: tuple[str, ...] = STAGES
+    """Where the probe pool's features are read, from input to head."""
+
     @classmethod
     def of(cls, get: Callable[[str], np.ndarray], names: Collection[str]) -> "Features":
         """A view of the arrays that `get` reads, of which `names` exist."""
-        return cls(get, tuple(split for split in (*SPLITS, TEST) if f"{split}/labels" in names))
+        found = {name.rpartition("/")[2] for name in names if f"/{PROBE}/" in name}
+        return cls(
+            get,
+            tuple(split for split in (*SPLITS, TEST) if f"{split}/labels" in names),
+            tuple(stage for stage in ALL_STAGES if stage in found),
+        )
 
     @property
     def epochs(self) -> list[int]:

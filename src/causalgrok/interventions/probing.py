@@ -1,6 +1,6 @@
 """Layer-wise linear probing: how well hospital and tumour can be read off each stage, over training.
 
-StandardScaler and L2 logistic regression (Alain & Bengio 2016, arXiv 1610.01644) for hospital and for tumour, at six
+StandardScaler and L2 logistic regression (Alain & Bengio 2016, arXiv 1610.01644) for hospital and for tumour, at all
 stages of every checkpoint. Probes are fitted on the fitting slides of the probe pool and judged on its other slides; C
 comes from cross-validation grouped by slide, the same for every target. Control: hospital permuted by slide, whole
 slides at a time, because patches of one slide are not independent and a slide is easily told from another.
@@ -14,7 +14,7 @@ import pandas as pd
 from causalgrok.columns import COLUMNS
 from causalgrok.interventions.controls import generator, permute_by_slide
 from causalgrok.interventions.design import Design
-from causalgrok.interventions.features import PROBE, STAGES, Features
+from causalgrok.interventions.features import PROBE, Features
 from causalgrok.interventions.logistic import fit_validated_many
 from causalgrok.interventions.settings import Measurement
 
@@ -95,7 +95,7 @@ def probe_layers(features: Features, settings: Measurement) -> pd.DataFrame:
     fitting = ~judging
     rows = []
     for epoch in features.epochs:
-        for stage in STAGES:
+        for stage in features.stages:
             values = features.at(epoch, PROBE, stage)
             design, judged = Design.of(values[fitting], leading=_LEADING), values[judging]
             labels, folds = (np.array([getattr(t, name)[fitting] for t in targets]) for name in ("labels", "folds"))

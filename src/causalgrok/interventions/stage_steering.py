@@ -1,9 +1,10 @@
-"""Steering at the stages before pooling: the forward pass continues from a stage whose maps were moved.
+"""Steering at the stages before pooling: the forward pass continues from a stage whose output was moved.
 
-At stem and layer1 to layer4 the hospital direction is channel-wise: it is fitted, as in `steering`, on the maps'
-averages over space, ``m' = m + alpha sigma v`` is the same at every place, and the rest of the network follows. What
-lies behind is nonlinear, so unlike at the pooled stage AUROC may change: the network uses what was moved. `bias` adds
-to all images' logits the mean shift that the hospital direction made there, and keeps only the threshold's part of it.
+At stages of maps (stem and layer1 to layer4 of a ResNet) the hospital direction is channel-wise: it is fitted, as in
+`steering`, on the maps' averages over space, ``m' = m + alpha sigma v`` is the same at every place, and the rest of the
+network follows; a stage whose output is a vector is moved as pooled features are. What lies behind is nonlinear, so
+unlike at the pooled stage AUROC may change: the network uses what was moved. `bias` adds to all images' logits the mean
+shift that the hospital direction made there, and keeps only the threshold's part of it.
 
 layer4 is followed by average pooling and a linear head, so steering it is steering the pooled features, exactly; it is
 computed so. The costly stages are restricted: a balanced part of the images, controls at the largest |alpha| only.
@@ -14,24 +15,25 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from causalgrok.columns import COLUMNS
 from causalgrok.data.splits import Split
-from causalgrok.interventions.features import STAGES, Head
+from causalgrok.interventions.features import Head
 from causalgrok.interventions.margins import score_shifted, score_steered
 from causalgrok.interventions.scoring import double
 from causalgrok.interventions.settings import Measurement
 from causalgrok.interventions.steering import Directions, bias_cases, steering_directions
+from causalgrok.models.staged import StagedNetwork
 
-MAP_STAGES = STAGES[:-1]
-"""The stages whose outputs are maps (b, c, h, w)."""
+AVERAGED = "layer4"
+"""The stage of which pooling takes averages, and nothing else."""
 
 BATCH = 64
-"""Images whose maps are held at a time."""
+"""Images whose outputs are held at a time."""
 
 MOVED = {"cpu": 2**22, "cuda": 2**27}
-"""Elements of moved maps that are pushed through the rest of the network at once: 16 MiB fit caches, 512 MiB a GPU."""
+"""Moved elements that are pushed through the rest of the network at once: 16 MiB fit caches, 512 MiB a GPU."""
 
 
 def balanced_part(split: Split, at_most: int) -> Split:
@@ -58,7 +60,7 @@ def balanced_part(split: Split, at_most: int) -> Split:
 
 @torch.inference_mode()
 def steer_stages(
-    model: nn.Module,
+    model: StagedNetwork,
     checkpoints: Iterable[tuple[int, Mapping[str, Tensor]]],
     splits: Mapping[str, Split],
     pool: Split,
@@ -73,7 +75,7 @@ def steer_stages(
     Without id_val, accuracy at the recalibrated threshold is missing.
 
     Args:
-        model: a ResNet (stem, layer1 to layer4, avgpool, fc, prepare); its weights are replaced by each checkpoint's.
+        model: the run's network; its weights are replaced by each checkpoint's.
         checkpoints: (epoch, state dict); those that have no name are left out.
         splits: the evaluation splits by name; `settings.steered_images` of each are used.
         pool: the probe pool.
@@ -82,7 +84,7 @@ def steer_stages(
         device: where the network runs.
 
     Returns:
-        The columns of the table `steering` at stages stem and layer1 to layer4: hospital and bias at every alpha;
+        The columns of the table `steering` at all stages before pooling: hospital and bias at every alpha;
         permuted and matched, `repeats` of each, at the largest |alpha| with either sign.
 
     Raises:
@@ -104,7 +106,7 @@ def steer_stages(
 
 
 def _steer_checkpoint(
-    model: nn.Module, splits: Mapping[str, Split], pool: Split, settings: Measurement, epoch: int
+    model: StagedNetwork, splits: Mapping[str, Split], pool: Split, settings: Measurement, epoch: int
 ) -> Iterator[pd.DataFrame]:
     """Two frames a stage: the directions, and the bias."""
     directions = _directions(model, splits.get("ood_val"), pool, settings, epoch)
@@ -116,7 +118,7 @@ def _steer_checkpoint(
     labels = {name: split.labels for name, split in splits.items()}
     for stage, (rows, added) in cases.items():
         hospital = rows["direction"] == "hospital"
-        if stage == "layer4":
+        if stage == AVERAGED:
             shifts = dict.fromkeys(splits, added @ _head(model).weight.T)
             frame = score_shifted(rows, shifts, unsteered, labels)
             bias = {name: shift[hospital] for name, shift in shifts.items()}
@@ -129,7 +131,7 @@ def _steer_checkpoint(
 
 
 def _directions(
-    model: nn.Module, ood_val: Split | None, pool: Split, settings: Measurement, epoch: int
+    model: StagedNetwork, ood_val: Split | None, pool: Split, settings: Measurement, epoch: int
 ) -> dict[str, Directions]:
     """The hospital direction and its controls of every stage."""
     means = _channel_means(model, pool.inputs)
@@ -155,25 +157,26 @@ def _directions(
     steps = {stage: one.steps for stage, one in directions.items()}
     unsteered, steered = _logits(model, balanced_part(pool, BATCH).inputs, steps)
     rises = {stage: np.mean(moved - unsteered, axis=1) for stage, moved in steered.items()}
-    rises["layer4"] = steps["layer4"] @ _head(model).weight.T
+    if AVERAGED in steps:
+        rises[AVERAGED] = steps[AVERAGED] @ _head(model).weight.T
     return {stage: one.oriented(rises[stage]) for stage, one in directions.items()}
 
 
-def _head(model: nn.Module) -> Head:
+def _head(model: StagedNetwork) -> Head:
     return double(Head(model.fc.weight.cpu().numpy(), model.fc.bias.cpu().numpy()))
 
 
 def _logits(
-    model: nn.Module, inputs: np.ndarray, steps: Mapping[str, np.ndarray]
+    model: StagedNetwork, inputs: np.ndarray, steps: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Logits (n, classes) of images; and by stage but layer4 those (k, n, classes) after each of its steps (k, c)."""
     pooled: list[np.ndarray] = []
-    steered: dict[str, list[np.ndarray]] = {stage: [] for stage in MAP_STAGES[:-1]}
-    for stage, maps in _maps(model, inputs):
-        if stage == "layer4":
-            pooled.append(torch.flatten(model.avgpool(maps), 1).double().cpu().numpy())
-        else:
-            steered[stage].append(_continue(model, stage, maps, torch.from_numpy(steps[stage]).to(maps)))
+    steered: dict[str, list[np.ndarray]] = {stage: [] for stage in steps if stage != AVERAGED}
+    for stage, output in _outputs(model, inputs):
+        if stage == "pooled":
+            pooled.append(output.double().cpu().numpy())
+        elif stage in steered:
+            steered[stage].append(_continue(model, stage, output, torch.from_numpy(steps[stage]).to(output)))
     unsteered = _head(model).logits(np.concatenate(pooled))
     moved = {stage: np.concatenate(parts, axis=1) for stage, parts in steered.items()}
     for stage, logits in moved.items():
@@ -182,34 +185,34 @@ def _logits(
     return unsteered, moved
 
 
-def _continue(model: nn.Module, stage: str, maps: Tensor, steps: Tensor) -> np.ndarray:
-    """Logits (k, b, classes) of maps (b, c, h, w) at a stage, moved by each of the steps (k, c)."""
-    later = [getattr(model, name) for name in MAP_STAGES[MAP_STAGES.index(stage) + 1 :]]
-    rest = nn.Sequential(*later, model.avgpool, nn.Flatten(1), model.fc)
-    places = maps.permute(0, 2, 3, 1).contiguous()
-    logits = [
-        rest((places + part[:, None, None, None]).flatten(0, 1).permute(0, 3, 1, 2)).unflatten(
-            0, (len(part), len(maps))
-        )
-        for part in steps.split(max(1, MOVED[maps.device.type] // maps.numel()))
-    ]
+def _continue(model: StagedNetwork, stage: str, output: Tensor, steps: Tensor) -> np.ndarray:
+    """Logits (k, b, classes) of maps (b, c, h, w) or vectors (b, c) at a stage, moved by each of the steps (k, c)."""
+    segments = model.segments()
+    later = [*segments][[*segments].index(stage) + 1 :]
+    # Channels last: a step is the same at every place.
+    places = output.movedim(1, -1).contiguous()
+    logits = []
+    for part in steps.split(max(1, MOVED[output.device.type] // output.numel())):
+        added = part.reshape(len(part), *[1] * (places.dim() - 1), -1)
+        moved = (places + added).flatten(0, 1).movedim(-1, 1)
+        for name in later:
+            moved = segments[name](moved)
+        logits.append(model.fc(moved).unflatten(0, (len(part), len(output))))
     return torch.cat(logits).double().cpu().numpy()
 
 
-def _channel_means(model: nn.Module, inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Averages over space (n, c) of every stage's maps."""
-    means: dict[str, list[np.ndarray]] = {stage: [] for stage in MAP_STAGES}
-    for stage, maps in _maps(model, inputs):
-        means[stage].append(maps.mean(dim=(2, 3)).double().cpu().numpy())
+def _channel_means(model: StagedNetwork, inputs: np.ndarray) -> dict[str, np.ndarray]:
+    """The outputs (n, c) of every stage before pooling, maps averaged over space."""
+    means: dict[str, list[np.ndarray]] = {stage: [] for stage in model.segments() if stage != "pooled"}
+    for stage, output in _outputs(model, inputs):
+        if stage in means:
+            averaged = output.mean(dim=(2, 3)) if output.dim() == 4 else output
+            means[stage].append(averaged.double().cpu().numpy())
     return {stage: np.concatenate(parts) for stage, parts in means.items()}
 
 
-def _maps(model: nn.Module, inputs: np.ndarray) -> Iterator[tuple[str, Tensor]]:
-    """Yield stage and maps (b, c, h, w) of the images (n, height, width, 3), batch by batch, stage by stage."""
+def _outputs(model: StagedNetwork, inputs: np.ndarray) -> Iterator[tuple[str, Tensor]]:
+    """Yield stage and output of the images (n, height, width, 3), batch by batch, stage by stage."""
     device = model.fc.weight.device
     for batch in torch.from_numpy(inputs).split(BATCH):
-        maps = model.stem(model.prepare(batch.to(device)))
-        yield "stem", maps
-        for stage in MAP_STAGES[1:]:
-            maps = getattr(model, stage)(maps)
-            yield stage, maps
+        yield from model.stages(model.prepare(batch.to(device)))

@@ -7,7 +7,7 @@ He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (2016), https:
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.nn.functional import relu
 
 from causalgrok.models.settings import Inputs, ResNet18
+from causalgrok.models.staged import StagedNetwork
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -81,7 +82,7 @@ BLOCKS = {18: (BasicBlock, (2, 2, 2, 2)), 34: (BasicBlock, (3, 4, 6, 3)), 50: (B
 """Depth -> kind of block, and how many of them layer1 to layer4 have."""
 
 
-class ResNet(nn.Module):
+class ResNet(StagedNetwork):
     """A residual network that can be narrower than published and can say what each stage computed.
 
     Args:
@@ -134,19 +135,10 @@ class ResNet(nn.Module):
         """Maps (b, width, h / 4, w / 4) of what `prepare` gives."""
         return functional.max_pool2d(relu(self.bn1(self.conv1(inputs)), inplace=True), 3, stride=2, padding=1)
 
-    def stages(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield each stage's name and output: five maps (b, c, h, w), then ``pooled`` (b, features)."""
-        maps = self.stem(inputs)
-        yield "stem", maps
-        for name in ("layer1", "layer2", "layer3", "layer4"):
-            maps = getattr(self, name)(maps)
-            yield name, maps
-        yield "pooled", self.avgpool(maps).flatten(1)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits (b, classes) of what `prepare` gives."""
-        *_, (_, pooled) = self.stages(inputs)
-        return self.fc(pooled)
+    def segments(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """Stage -> what makes its output of the one before: five maps (b, c, h, w), then ``pooled`` (b, features)."""
+        layers = {name: getattr(self, name) for name in ("layer1", "layer2", "layer3", "layer4")}
+        return {"stem": self.stem, **layers, "pooled": lambda maps: self.avgpool(maps).flatten(1)}
 
 
 @functools.cache

@@ -6,7 +6,7 @@ Pooling is to a grid, which keeps where things are: an average over the whole ha
 The shared encoder stands where `embedding_mlp` has its embedding of tokens, which here has to be learned from pixels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,10 @@ from torch.nn import functional
 from causalgrok.models.resnet import ResNet
 from causalgrok.models.settings import Inputs
 from causalgrok.models.settings import TwinCNN as TwinCNNSettings
+from causalgrok.models.staged import StagedNetwork
 
 
-class TwinCNN(nn.Module):
+class TwinCNN(StagedNetwork):
     """One encoder for both halves, one hidden ReLU layer on their codes, and a linear head.
 
     Args:
@@ -38,23 +39,30 @@ class TwinCNN(nn.Module):
         """Turn (b, h, 2 h, 3) uint8 images into (b, 3, h, 2 h) float32, normalised as ImageNet."""
         return ResNet.prepare(images)
 
-    def stages(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield each stage's name and output.
+    def segments(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """Stage -> what makes its output of the one before.
 
         ``conv`` (b, channels, h, 2 h) of the halves side by side, ``code`` (b, 2 * code), ``pooled`` (b, hidden).
         """
-        # Halves apart, so that neither sees the other's edge.
-        maps = [functional.relu(self.conv(half)) for half in inputs.chunk(2, dim=3)]
-        yield "conv", torch.cat(maps, dim=3)
-        codes = [self.code(functional.adaptive_avg_pool2d(one, self.grid).flatten(1)) for one in maps]
-        codes = torch.cat(codes, dim=1)
-        yield "code", codes
-        yield "pooled", functional.relu(self.hidden(codes))
+        return {
+            "conv": lambda images: torch.cat(self._maps(images), dim=3),
+            "code": lambda maps: self._codes(maps.chunk(2, dim=3)),
+            "pooled": lambda codes: functional.relu(self.hidden(codes)),
+        }
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (b, classes) of what `prepare` gives."""
-        *_, (_, pooled) = self.stages(inputs)
-        return self.fc(pooled)
+        # As through the stages, without joining the halves' maps and cutting them again: an eighth of a step.
+        return self.fc(functional.relu(self.hidden(self._codes(self._maps(inputs)))))
+
+    def _maps(self, images: Tensor) -> list[Tensor]:
+        """Maps (b, channels, h, h) of the halves, apart, so that neither sees the other's edge."""
+        return [functional.relu(self.conv(half)) for half in images.chunk(2, dim=3)]
+
+    def _codes(self, halves: Sequence[Tensor]) -> Tensor:
+        """Codes (b, 2 * code) of the halves' maps (b, channels, h, h)."""
+        pooled = [functional.adaptive_avg_pool2d(half, self.grid).flatten(1) for half in halves]
+        return torch.cat([self.code(half) for half in pooled], dim=1)
 
 
 def build(settings: TwinCNNSettings, *, classes: int, inputs: Inputs | None = None) -> TwinCNN:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from causalgrok.folders import dataset_of
 from causalgrok.paper.captions import parse_caption
 from causalgrok.paper.facts import figure_facts
 from causalgrok.paper.ledger import claims_content
@@ -99,7 +100,7 @@ def _sections(
 
 
 def _figure(path: Path, caption: str, study: str) -> dict[str, object]:
-    parsed = parse_caption(caption, {"study": study, "dataset": path.parent.name})
+    parsed = parse_caption(caption, {"study": study, "examples": dataset_of(path.parent)})
     width, height = picture_size(path)
     return {
         "file": picture_name(path),
@@ -113,7 +114,7 @@ def _figure(path: Path, caption: str, study: str) -> dict[str, object]:
 
 def picture_name(path: Path) -> str:
     """The name under which a paper has a picture: those of several datasets have one name each."""
-    return f"{path.parent.name}-{path.name}"
+    return f"{dataset_of(path.parent)}-{path.name}"
 
 
 def picture_size(path: Path) -> tuple[float, float]:

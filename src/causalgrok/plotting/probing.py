@@ -7,7 +7,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from causalgrok.interventions.features import STAGES
+from causalgrok.interventions.features import ALL_STAGES
 from causalgrok.plotting import frames, style
 
 _CELL = ["target", "control", "stage", "epoch"]
@@ -51,8 +51,8 @@ def probing(probing: pd.DataFrame) -> Figure:
                 panel.set_visible(False)
                 continue
             grid = chosen.pivot(index="stage", columns="epoch", values="above")
-            stages = [stage for stage in STAGES if stage in grid.index]
-            stages += [stage for stage in grid.index if stage not in STAGES]
+            stages = [stage for stage in ALL_STAGES if stage in grid.index]
+            stages += [stage for stage in grid.index if stage not in ALL_STAGES]
             # From the image at the bottom to the head at the top.
             grid = grid.loc[stages[::-1]]
             panel.pcolormesh(np.ma.masked_invalid(grid.to_numpy()), **scale, cmap="viridis")

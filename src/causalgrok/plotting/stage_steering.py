@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from causalgrok.interventions.features import STAGES
+from causalgrok.interventions.features import ALL_STAGES
 from causalgrok.plotting import frames, style
 
 _MEASURES = {
@@ -37,7 +37,7 @@ def stage_steering(steering: pd.DataFrame) -> Figure:
         for recipe, runs in of_setting.groupby("recipe")
     ]
     palette = style.colours(responses["recipe"])
-    stages = [stage for stage in STAGES if stage in set(responses["stage"])]
+    stages = [stage for stage in ALL_STAGES if stage in set(responses["stage"])]
     figure, axes = style.panels(len(rows), len(_MEASURES), height=1.7, share_y="col")
     for row, (setting, recipe, runs) in zip(axes, rows, strict=True):
         for panel, (measure, title) in zip(row, _MEASURES.items(), strict=True):

@@ -7,7 +7,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from causalgrok.interventions.features import STAGES
+from causalgrok.interventions.features import ALL_STAGES
 from causalgrok.plotting import frames, style
 
 _PROBES = {"steering": "Steering", "subspace": "Ablation", "neurons": "Neurons"}
@@ -101,7 +101,7 @@ def _draw_cells(axes: Axes, cells: pd.DataFrame, places: dict[tuple, int]) -> No
     """
     columns = cells[_COLUMN].drop_duplicates()
     # A target of neurons also says what the channels are set to: "hospital, zero".
-    order = {name: place for place, name in enumerate([*STAGES, *_TARGETS])}
+    order = {name: place for place, name in enumerate([*ALL_STAGES, *_TARGETS])}
     columns = columns.sort_values(
         ["stage", "target", "measure"], key=lambda names: names.str.split(", ").str[0].map(order).fillna(-1)
     ).reset_index(drop=True)

@@ -12,12 +12,16 @@ from causalgrok.columns import COLUMNS
 from causalgrok.data.splits import Split
 from causalgrok.interventions import stage_steering
 from causalgrok.interventions.extraction import extract_features
-from causalgrok.interventions.features import Features
+from causalgrok.interventions.features import STAGES, Features
 from causalgrok.interventions.settings import Measurement
-from causalgrok.interventions.stage_steering import MAP_STAGES, balanced_part, steer_stages
+from causalgrok.interventions.stage_steering import balanced_part, steer_stages
 from causalgrok.interventions.steering import steer_activations, steering_directions
+from causalgrok.models.registry import build_model
+from causalgrok.models.settings import TwinCNN
+from causalgrok.models.staged import StagedNetwork
 from causalgrok.scoring import accuracy, auroc
 
+MAP_STAGES = STAGES[:-1]
 SETTINGS = Measurement(repeats=3, refits=3, directions=3, alphas=[-2.0, 0.0, 1.0, 3.0], steered_images=18)
 SPLITS = {"id_val": (0, 3, 4), "ood_val": (1,), "ood_test": (2,)}
 
@@ -34,8 +38,8 @@ class Block(nn.Module):
         return torch.relu(self.norm(self.convolution(maps)))
 
 
-class Toy(nn.Module):
-    """The attributes that steering relies on, and nothing else."""
+class Toy(StagedNetwork):
+    """A ResNet without residuals."""
 
     def __init__(self, classes=2):
         super().__init__()
@@ -51,13 +55,9 @@ class Toy(nn.Module):
     def stem(self, inputs):
         return self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
 
-    def stages(self, inputs):
-        maps = self.stem(inputs)
-        yield "stem", maps
-        for name in MAP_STAGES[1:]:
-            maps = getattr(self, name)(maps)
-            yield name, maps
-        yield "pooled", torch.flatten(self.avgpool(maps), 1)
+    def segments(self):
+        layers = {name: getattr(self, name) for name in MAP_STAGES[1:]}
+        return {"stem": self.stem, **layers, "pooled": lambda maps: torch.flatten(self.avgpool(maps), 1)}
 
 
 def images(hospitals, n, seed, slides=4):
@@ -278,6 +278,46 @@ def test_three_classes(pool, splits):
     frame = steer(splits, pool, classes=3)
     assert frame[["logit_shift", "accuracy_recalibrated"]].isna().all(axis=None)
     assert frame[["accuracy", "flip_fraction"]].notna().all(axis=None)
+
+
+def test_a_stage_of_vectors_is_moved_as_a_whole(splits, pool):
+    """The twin network: channel-wise before its codes, along a vector at them; against forward passes from there."""
+    torch.manual_seed(0)
+    twin = build_model(TwinCNN(name="twin_cnn", channels=4, grid=4, code=6, hidden=10), classes=2).eval()
+    wide = {name: replace(split, inputs=np.tile(split.inputs, (1, 1, 2, 1))) for name, split in splits.items()}
+    wide_pool = replace(pool, inputs=np.tile(pool.inputs, (1, 1, 2, 1)))
+    state = {name: value.clone() for name, value in twin.state_dict().items()}
+    frame = steer_stages(twin, [(0, state)], wide, wide_pool, names={"final": 0}, settings=SETTINGS, device="cpu")
+    assert set(frame["stage"]) == {"conv", "code"}
+
+    @torch.no_grad()
+    def outputs(split):
+        return dict(twin.stages(twin.prepare(torch.from_numpy(split.inputs))))
+
+    for stage in ("conv", "code"):
+        here, toward = (outputs(split)[stage].double().numpy() for split in (wide_pool, wide["ood_val"]))
+        if stage == "conv":
+            here, toward = here.mean(axis=(2, 3)), toward.mean(axis=(2, 3))
+        counts = {"permuted": 3, "matched": 3, "isotropic": 0}
+        target = toward.mean(axis=0)
+        found = steering_directions(here, pool.domains, pool.groups, pool.labels, target, **counts, seed=0)
+        step = torch.from_numpy(3 * found.steps[0]).float()
+        own = outputs(wide["ood_test"])
+        with torch.no_grad():
+            if stage == "conv":
+                left, right = (own["conv"] + step[:, None, None]).chunk(2, dim=3)
+                pooled = [nn.functional.adaptive_avg_pool2d(half, 4).flatten(1) for half in (left, right)]
+                codes = torch.cat([twin.code(half) for half in pooled], dim=1)
+            else:
+                codes = own["code"] + step
+            logits = twin.fc(torch.relu(twin.hidden(codes))).double().numpy()
+            plain = twin.fc(own["pooled"]).double().numpy()
+        chosen = frame[(frame["stage"] == stage) & (frame["direction"] == "hospital") & (frame["alpha"] == 3)]
+        row = chosen[chosen["split"] == "ood_test"].iloc[0]
+        assert row["flip_fraction"] == np.mean(logits.argmax(axis=1) != plain.argmax(axis=1))
+        assert row["logit_shift"] == pytest.approx(np.mean((logits - plain) @ [-1, 1]), abs=1e-5)
+        assert row["auroc"] == pytest.approx(auroc(logits, splits["ood_test"].labels), abs=1e-6)
+        assert abs(row["logit_shift"]) > 1e-3
 
 
 def test_diverged_networks_and_one_hospital_are_refused(splits, pool):

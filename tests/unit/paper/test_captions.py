@@ -29,7 +29,7 @@ def test_a_caption_is_cut_into_what_is_shown_and_what_is_said_of_it():
 
 
 def test_wildcards_are_filled_in_after_marks_are_read():
-    shows = parse_caption("Data *{{ snakemake.wildcards.dataset }}*.", {"dataset": "a*b*``c``"}).shows
+    shows = parse_caption("Data *{{ snakemake.wildcards.examples }}*.", {"examples": "a*b*``c``"}).shows
     assert shows[1] == {"style": "emphasis", "text": "a*b*``c``"}
 
 
