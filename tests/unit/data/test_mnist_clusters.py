@@ -10,12 +10,15 @@ from sklearn.metrics import adjusted_rand_score
 
 from causalgrok.arrays import read_arrays, write_arrays
 from causalgrok.clustering import find_clusters
+from causalgrok.data.mnist import fetch
 from causalgrok.data.mnist_clusters import MnistClustersSettings, draw
 from causalgrok.data.registry import draw as draw_by_kind
 from causalgrok.data.registry import to_cluster
 
 TRAIN, TEST, NETWORK = 2400, 600, 800
 """Images of the stand-in, and how many of the former, the last, the network learns from."""
+
+NAMES = ("images", "labels")
 
 
 def settings(**changed) -> MnistClustersSettings:
@@ -159,6 +162,29 @@ def test_a_cluster_with_too_few_images_is_refused(clusters):
         drawn(clusters, n=1500, reduced_fraction=1)
     with pytest.raises(ValueError, match=r"^test asks for 30 images of cluster 1 .* smaller test_examples or fewer"):
         drawn(clusters, test_examples=600)
+
+
+def test_clusters_of_real_ones_differ_in_slant(tmp_path, test_data):
+    arrays = fetch(destination=tmp_path / "work", data_root=test_data)
+    parts = {"train": slice(0, 4000), "test": slice(0, 1000)}
+    files = tmp_path / "mnist.safetensors"
+    write_arrays(
+        {f"{split}/{name}": arrays[f"{split}/{name}"][part] for split, part in parts.items() for name in NAMES}, files
+    )
+    clustered = found(files, layer="layer1", width=4)
+    images, labels, clusters = (clustered[f"test/{name}"] for name in (*NAMES, "clusters"))
+    ones = labels == 1
+    slants, clusters = slant(images[ones]), clusters[ones]
+    within = sum(((slants[clusters == place] - slants[clusters == place].mean()) ** 2).sum() for place in (0, 1))
+    assert 1 - within / ((slants - slants.mean()) ** 2).sum() > 0.4
+
+
+def slant(images: np.ndarray) -> np.ndarray:
+    """Pixels that strokes (n, 28, 28) move aside a row, from the moments of their ink."""
+    ink = images / images.sum(axis=(1, 2), keepdims=True)
+    row, column = np.mgrid[:28, :28]
+    down, aside = (place - (ink * place).sum(axis=(1, 2))[:, None, None] for place in (row, column))
+    return (ink * down * aside).sum(axis=(1, 2)) / (ink * down**2).sum(axis=(1, 2))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_each_cluster_shows_its_nearest_images_and_its_share():
         own = np.flatnonzero((labels == label) & (numbers == number))
         shown = 255 - panel.images[0].get_array()[0, ::5]
         assert shown.tolist() == own[np.argsort(distances[own])][:3].tolist()
-        assert panel.get_title() == f"cluster {number}: {len(own)} images, {len(own) / 20:.0%}"
+        assert panel.get_title(loc="left") == f"cluster {number}: {len(own)} images, {len(own) / 20:.0%}"
     assert [panel.get_ylabel() for panel in figure.axes[::2]] == ["class 0", "class 1", "class 2"]
 
 
