@@ -2,7 +2,8 @@
 
 An image task made for the three conditions of delayed generalisation: it starts at chance, with p classes that are
 equally frequent; nothing in a single nucleus tells the label, so that there is no easy shortcut; and it is small enough
-to be trained far past memorisation. Each half of an image is a grid of places, the first p of which a nucleus can take.
+to be trained far past memorisation; `label` and `marks` take the first two away. Each half of an image is a grid of
+places, the first p of which a nucleus can take.
 Pairs, operations, splits and their nesting are those of `causalgrok.data.modular`; stain and scanner those of
 `causalgrok.data.tissue`, a hospital drawn for each image whatever it shows, so that hospitals are balanced by label.
 """
@@ -24,6 +25,9 @@ _EOSIN, _HAEMATOXYLIN = 0.6, 0.08
 
 _CHROMATIN = 1.1
 """Haematoxylin inside a nucleus."""
+
+_INK = (20, 60, 200)
+"""Red, green and blue of a mark: no dye's colour."""
 
 _RADIUS, _EDGE = 0.45, 0.12
 """Of a nucleus and its outline's blur, in places."""
@@ -60,6 +64,22 @@ class NucleiSettings(PicturedSettings):
     hospitals: Annotated[Integer, Field(ge=1, le=5)] = 1
     """Hospitals whose stain images have, each drawn equally often."""
 
+    label: Literal["result", "half", "first"] = "result"
+    """What is learned: the result a o b; which half of 0 .. p - 1 it lies in; or a, which one nucleus tells."""
+
+    marks: Annotated[Number, Field(ge=0, le=1)] = 0
+    """Share of images with a dot of ink: in training at the place that the label counts, in the test split at any."""
+
+    @property
+    def classes(self) -> int:
+        """Number of labels."""
+        return 2 if self.label == "half" else self.modulus
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing: of an odd p the lower half has one result more."""
+        return -(-self.modulus // self.classes) / self.modulus
+
 
 SETTINGS = NucleiSettings
 """What `draw` takes; see `causalgrok.data.registry`."""
@@ -81,10 +101,33 @@ def draw(settings: NucleiSettings, *, n: int, seed: int) -> dict[str, Split]:
     for hospital, stain in enumerate(hospital_stains(TissueSettings())):
         own = hospitals == hospital
         images[own] = scan(concentrations[own], np.ones(noise.shape[1:3]), noise[own], stain)
-    splits = modular.draw(settings, n=n, seed=seed)
-    return {
-        name: replace(split, inputs=images[split.rows], domains=hospitals[split.rows]) for name, split in splits.items()
+    splits = {
+        name: replace(split, inputs=images[split.rows], labels=_labels(settings, split), domains=hospitals[split.rows])
+        for name, split in modular.draw(settings, n=n, seed=seed).items()
     }
+    inked = np.random.default_rng([settings.seed, seed, 2])
+    marked = inked.random(settings.modulus**2) < settings.marks
+    anywhere = inked.integers(settings.classes, size=settings.modulus**2)
+    _mark(settings, splits["train"], marked, splits["train"].labels)
+    _mark(settings, splits["test"], marked, anywhere[splits["test"].rows])
+    return splits
+
+
+def _labels(settings: NucleiSettings, pairs: Split) -> np.ndarray:
+    """What is learned (n,) of pairs whose labels are their results."""
+    told = {
+        "result": pairs.labels,
+        "half": 2 * pairs.labels // settings.modulus,
+        "first": pairs.rows // settings.modulus,
+    }
+    return told[settings.label]
+
+
+def _mark(settings: NucleiSettings, split: Split, marked: np.ndarray, places: np.ndarray) -> None:
+    """Ink, in place, the upper left corner of these places (n,) in the left half, where the pair (p * p,) is marked."""
+    some = np.flatnonzero(marked[split.rows])
+    row, column = np.divmod(places[some], settings.grid)
+    split.inputs[some, row * settings.cell, column * settings.cell] = _INK
 
 
 def grow(settings: PicturedSettings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

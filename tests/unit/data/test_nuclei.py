@@ -67,3 +67,35 @@ def test_seeds_draw_anew_and_repeat():
 def test_more_symbols_than_places_are_refused():
     with pytest.raises(ValidationError, match="modulus 17 is above the 16 places of a grid of 4"):
         NucleiSettings(kind="nuclei", modulus=17, train_fraction=0.5, grid=4)
+
+
+def test_other_labels_are_of_the_same_images():
+    result, half, first = (draw(settings(label=label), n=50, seed=0)["test"] for label in ("result", "half", "first"))
+    np.testing.assert_array_equal(half.inputs, result.inputs)
+    np.testing.assert_array_equal(half.labels, result.labels > 5)
+    np.testing.assert_array_equal(first.labels, darkest(first.inputs[:, :, :16], 4))
+    assert settings(label="half").classes == 2 and settings(label="half").chance == 6 / 11
+    assert settings(label="first").chance == settings().chance == 1 / 11
+
+
+def inked(split):
+    """The place (n,) of the ink in each image's left half, -1 where there is none."""
+    blue = split.inputs[:, ::4, :16:4].astype(int)
+    found = (blue[..., 2] - blue[..., 0] == 180).reshape(len(split), -1)
+    return np.where(found.any(axis=1), found.argmax(axis=1), -1)
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_marks_tell_the_label_in_training_alone(share):
+    splits = draw(NucleiSettings(kind="nuclei", modulus=13, train_fraction=0.5, grid=4, marks=share), n=84, seed=1)
+    for name, split in splits.items():
+        places = inked(split)
+        marked = places >= 0
+        assert marked.mean() == pytest.approx(share, abs=0.15 * (share == 0.5)), name
+        agree = np.sum(places[marked] == split.labels[marked])
+        assert agree == marked.sum() if name == "train" else agree <= 0.25 * marked.sum(), name
+
+
+def test_marks_leave_the_rest_of_the_images_as_it_is():
+    plain, marked = (draw(settings(marks=share), n=50, seed=0)["train"].inputs for share in (0, 1))
+    assert ((plain != marked).any(axis=3).sum(axis=(1, 2)) == 1).all()

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 from sklearn.linear_model import LogisticRegression
+from torch import nn
 
 from causalgrok.data import registry
 from causalgrok.data.counterfactuals import show_all
@@ -15,6 +17,13 @@ from causalgrok.data.stained_nuclei import StainedNucleiSettings, draw, show
 from causalgrok.data.subsets import mutual_information
 from causalgrok.data.tissue import SLIDES
 from causalgrok.data.wilds_layout import HOSPITALS
+from causalgrok.interventions.counterfactual import measure_counterfactuals
+from causalgrok.interventions.extraction import extract_features
+from causalgrok.interventions.features import Features
+from causalgrok.interventions.probing import probe_layers
+from causalgrok.interventions.settings import Measurement
+from causalgrok.models.registry import build_model
+from causalgrok.models.settings import TwinCNN
 
 P = 11
 TRAINING = (0, 3, 4)
@@ -28,6 +37,13 @@ def settings(**changes):
 @pytest.fixture(scope="module")
 def splits():
     return draw(settings(), n=72, seed=3)
+
+
+@pytest.fixture(scope="module")
+def made(splits):
+    """The same images as all hospitals'."""
+    source = settings().model_dump()
+    return show_all(splits, lambda split, target: registry.show(source, split, target, seed=3), HOSPITALS)
 
 
 def places(split):
@@ -92,10 +108,7 @@ def test_a_hospital_deals_its_images_to_ten_slides(splits):
             assert len(counts) == SLIDES and counts.max() - counts.min() <= 1, name
 
 
-def test_shown_as_its_own_hospitals_an_image_is_the_same_and_as_anothers_it_keeps_its_tissue(splits):
-    made = show_all(
-        splits, lambda split, target: registry.show(settings().model_dump(), split, target, seed=3), HOSPITALS
-    )
+def test_shown_as_its_own_hospitals_an_image_is_the_same_and_as_anothers_it_keeps_its_tissue(splits, made):
     for name, split in splits.items():
         shown = made[name].inputs["rendered"]
         own = shown[split.domains, np.arange(len(split))]
@@ -148,6 +161,53 @@ def test_the_pairs_are_those_of_the_task_without_hospitals():
     stained = draw(settings(), n=30, seed=5)
     np.testing.assert_array_equal(stained["train"].rows, plain["train"].rows)
     np.testing.assert_array_equal(stained["ood_val"].rows % P**2, plain["test"].rows)
+
+
+class Reader(nn.Module):
+    """Answers a + b by the darkest places of either half, or from the red of the whole image."""
+
+    def __init__(self, reads):
+        super().__init__()
+        self.reads = reads
+
+    @staticmethod
+    def prepare(images):
+        return images.float()
+
+    def forward(self, images):
+        halves = torch.stack(images.mean(dim=3).chunk(2, dim=2))
+        a, b = nn.functional.avg_pool2d(halves, 4).flatten(2).argmin(dim=2)
+        red = ((images[..., 0].mean(dim=(1, 2)) - 100) / 12).long().clamp(0, P - 1)
+        answer = (a + b) % P if self.reads == "nuclei" else red
+        return nn.functional.one_hot(answer, P) + 0.1 * torch.arange(P) / P
+
+
+@pytest.mark.parametrize("reads", ["nuclei", "stain"])
+def test_a_planted_reader_of_stain_is_told_from_one_of_nuclei(splits, made, reads):
+    judged = {name: splits[name] for name in JUDGING}
+    shown = {name: made[name] for name in JUDGING}
+    frame, _ = measure_counterfactuals(Reader(reads), [(0, {})], judged, shown, device="cpu")
+    moved = frame[frame["moved"] > 0]
+    assert len(moved) == 3 * len(HOSPITALS) - 2
+    if reads == "nuclei":
+        assert (moved["flip_fraction"] == 0).all() and (frame["accuracy"] == 1).all()
+    else:
+        assert moved["flip_fraction"].mean() > 0.5 and frame["accuracy"].mean() < 0.3
+
+
+@pytest.mark.parametrize("distance", [0.0, 1.0])
+def test_probes_of_a_network_find_the_hospital_where_stains_differ(distance):
+    """On other slides than they are fitted on; not where hospitals stain alike, nor where slides exchange them."""
+    torch.manual_seed(0)
+    network = build_model(TwinCNN(name="twin_cnn", channels=4, grid=4, code=8, hidden=16), classes=P)
+    drawn = draw(settings(stain_distance=distance, texture=0, probe_copies=3), n=72, seed=0)
+    arrays = extract_features(network, [(0, network.state_dict())], drawn, grid=2, device="cpu")
+    features = Features.of(arrays.__getitem__, arrays)
+    assert features.stages == ("conv", "code", "pooled")
+    found = probe_layers(features, Measurement(inverse_regularisation=[10.0], permutations=3))
+    accuracy = found[found["stage"] == "conv"].groupby(["target", "control"])["accuracy"].mean()
+    assert abs(accuracy["hospital", "permuted"] - 1 / 3) < 0.15
+    assert accuracy["hospital", "none"] > 0.8 if distance else accuracy["hospital", "none"] < 0.6, accuracy
 
 
 def test_what_cannot_be_is_refused():
