@@ -26,8 +26,8 @@ _EOSIN, _HAEMATOXYLIN = 0.6, 0.08
 _CHROMATIN = 1.1
 """Haematoxylin inside a nucleus."""
 
-_INK = (20, 60, 200)
-"""Red, green and blue of a mark: no dye's colour."""
+_INK = (0.1, 0.3, 0.95)
+"""What ink lets through of red, green and blue: no dye's colour, and a nucleus is seen below it."""
 
 _RADIUS, _EDGE = 0.45, 0.12
 """Of a nucleus and its outline's blur, in places."""
@@ -68,7 +68,7 @@ class NucleiSettings(PicturedSettings):
     """What is learned: the result a o b; which half of 0 .. p - 1 it lies in; or a, which one nucleus tells."""
 
     marks: Annotated[Number, Field(ge=0, le=1)] = 0
-    """Share of images with a dot of ink: in training at the place that the label counts, in the test split at any."""
+    """Share of images with a square of ink: in training at the place that the label counts, in testing at any."""
 
     @property
     def classes(self) -> int:
@@ -124,10 +124,11 @@ def _labels(settings: NucleiSettings, pairs: Split) -> np.ndarray:
 
 
 def _mark(settings: NucleiSettings, split: Split, marked: np.ndarray, places: np.ndarray) -> None:
-    """Ink, in place, the upper left corner of these places (n,) in the left half, where the pair (p * p,) is marked."""
-    some = np.flatnonzero(marked[split.rows])
-    row, column = np.divmod(places[some], settings.grid)
-    split.inputs[some, row * settings.cell, column * settings.cell] = _INK
+    """Ink, in place, these places (n,) of the left half in the images whose pairs (p * p,) are marked."""
+    for index in np.flatnonzero(marked[split.rows]):
+        top, left = settings.cell * np.array(divmod(places[index], settings.grid))
+        square = split.inputs[index, top : top + settings.cell, left : left + settings.cell]
+        square[:] = (square * np.array(_INK)).round()
 
 
 def grow(settings: PicturedSettings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
