@@ -9,7 +9,7 @@ import pytest
 
 SCRIPTS = sorted((Path(__file__).parents[2] / "workflow/scripts").glob("*.py"))
 
-NETWORK = {"extract_features", "measure_counterfactuals", "steer_activations", "train"}
+NETWORK = {"extract_features", "find_clusters", "measure_counterfactuals", "steer_activations", "train"}
 """Scripts that run a network."""
 
 STATISTICAL = {"validate_probes"}
