@@ -27,10 +27,10 @@ from causalgrok.training.settings import Training
 from causalgrok.training.trainer import Trainer
 
 TRAINED = {
-    "ResNet-18, 96x96, batch 32": (ResNet18(), 32, 1),
-    "MLP 784-200-200-10, batch 200": (MLP(name="mlp"), 200, 20),
+    "ResNet-18, 96x96, batch 32": (ResNet18(), 32, 1, 1),
+    "MLP 784-200-200-10, batch 200": (MLP(name="mlp"), 200, 20, 10),
 }
-"""What is trained -> its settings, its batch and the steps that follow one another."""
+"""What is trained -> its settings, its batch, the steps that follow one another, how often a round has them."""
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="repeats, between which the spread is")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where it trains")
     options = parser.parse_args()
-    for name, (model, batch, steps) in TRAINED.items():
+    for name, (model, batch, steps, times) in TRAINED.items():
         print(name)
         with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
             without, filtered = (
@@ -49,7 +49,7 @@ def main() -> None:
             )
             sides = {"without": without, "with": filtered}
             in_turn(sides, 2)
-            took = in_turn(sides, options.repeats * options.rounds)
+            took = in_turn(sides, options.repeats * options.rounds * times)
         medians = {side: np.median(values.reshape(options.repeats, -1), axis=1) for side, values in took.items()}
         for side, values in medians.items():
             show(f"  {side} Grokfast", values, "ms a step", format=".2f")

@@ -31,7 +31,7 @@ HOLDS = {
     "measure_erasure": "one checkpoint at a time",
     "measure_features": "one checkpoint at a time",
     "measure_counterfactuals": "grows with images, 28 kB each: 300 a split shown as five hospitals by two methods",
-    "steer_activations": "maps of 64 images at a time",
+    "steer_activations": "maps of 64 images at a time; of 64 images a split and two refits, not of all",
 }
 CHECKPOINTS = 27
 """That a run of the study keeps."""
@@ -151,7 +151,9 @@ def _forward(
             shown[name] = Counterfactuals(rows, targets, {"macenko": images, "reinhard": images.copy()})
         measure_counterfactuals(model, checkpoints, splits, shown, device="cpu")
     else:
-        steer_stages(model, checkpoints, splits, pool, names={"final": 0}, settings=measurement, device="cpu")
+        # Hours with all of them, and no more memory.
+        fewer = measurement.model_copy(update={"steered_images": 64, "repeats": 2})
+        steer_stages(model, checkpoints, splits, pool, names={"final": 0}, settings=fewer, device="cpu")
 
 
 if __name__ == "__main__":
