@@ -335,6 +335,11 @@ def judgements(study):
     return {task: {"chance": chance_of(task), "detector": detector_of(task)} for task in tasks}
 
 
+def guessing(study):
+    """The accuracy of guessing in every task of a study."""
+    return {task: how["chance"] for task, how in judgements(study).items()}
+
+
 def detector_of(task):
     name = settings.tasks[task].detector if task in settings.tasks else "default"
     return settings.detectors[name].model_dump(mode="json")

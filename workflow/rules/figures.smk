@@ -83,6 +83,7 @@ for study in STUDIES:
             params:
                 figures=[figure.name for figure in figures],
                 modules=modules_of_figures(figures),
+                chance=guessing(study) if any(figure.chance for figure in figures) else {},
                 code=code("plot_figures", *modules_of_figures(figures)),
             script:
                 "../scripts/plot_figures.py"

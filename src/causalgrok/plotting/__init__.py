@@ -38,6 +38,9 @@ class FigureSpec:
     hospitals: bool = False
     """Whether it is about held-out hospitals, though its tables are not; a study without them leaves it out."""
 
+    chance: bool = False
+    """Whether its function has an option ``chance``: task -> accuracy of guessing."""
+
     @property
     def caption(self) -> str:
         """The caption's file, relative to the repository."""
@@ -47,11 +50,15 @@ class FigureSpec:
 FIGURES: dict[str, FigureSpec] = {
     spec.name: spec
     for spec in (
-        FigureSpec("trajectories", "trajectories", ("metrics",), "Training", "OOD accuracy over training"),
+        FigureSpec("trajectories", "trajectories", ("metrics",), "Training", "OOD accuracy over training", chance=True),
         FigureSpec("arms", "arms", ("arms",), "Training", "Arms side by side: start, memorised, grokked, norm"),
-        FigureSpec("peak_accuracy", "peak_accuracy", ("outcomes",), "Training", "Peak OOD accuracy against n", True),
+        FigureSpec(
+            "peak_accuracy", "peak_accuracy", ("outcomes",), "Training", "Peak OOD accuracy against n", True, True
+        ),
         FigureSpec("decline", "decline", ("decline",), "Checkpoints", "Fall of OOD accuracy, by slides"),
-        FigureSpec("domain_gap", "domain_gap", ("metrics",), "Training", "Accuracy at seen and unseen hospitals", True),
+        FigureSpec(
+            "domain_gap", "domain_gap", ("metrics",), "Training", "Accuracy at seen and unseen hospitals", True, True
+        ),
         FigureSpec(
             "ungrokking", "ungrokking", ("ungrokking",), "Training", "Test accuracy after training on fewer examples"
         ),

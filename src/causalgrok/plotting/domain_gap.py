@@ -1,5 +1,7 @@
 """How much accuracy is lost at hospitals that training never saw, task by task."""
 
+from collections.abc import Mapping
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -11,15 +13,16 @@ _COLOURS = {"id_val": style.GREY, "ood_val": "#56B4E9", "ood_test": "#0072B2"}
 
 
 @mpl.rc_context(style.CONTEXT)
-def domain_gap(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
+def domain_gap(metrics: pd.DataFrame, *, chance: Mapping[str, float] | None = None) -> Figure:
     """Draw accuracy at the end of training by split, a group of marks a training set, a panel a recipe.
 
     A run's end is the mean over the last quarter of its evaluations, so that no epoch is selected.
 
     Args:
         metrics: the study table.
-        chance: accuracy of a guess on the held-out hospitals.
+        chance: task -> accuracy of guessing, where it is to be shown.
     """
+    chance = chance or {}
     metrics = frames.select(metrics, "metrics", "epoch", "accuracy", split=_COLOURS)
     late = metrics[metrics["epoch"] >= 0.75 * metrics.groupby(frames.RUN_KEYS)["epoch"].transform("max")]
     late = frames.per_run(late, ["split"], "accuracy")
@@ -41,19 +44,19 @@ def domain_gap(metrics: pd.DataFrame, *, chance: float = 0.5) -> Figure:
                 panel.plot(dots, values, "o", color=colour, markersize=3, alpha=0.6, markeredgewidth=0)
                 panel.plot(bar, values.mean(), "_", color=colour, markersize=6)
                 panel.vlines(bar, *frames.t_interval(values), color=colour, linewidth=1)
-        style.reference(panel, chance)
+        style.guesses(panel, of_recipe["task"], chance)
         panel.set_title(style.titled(recipe, of_recipe))
         panel.set_xticks(range(len(settings)), [name.replace(", ", "\n") for name in settings])
         panel.set_xlim(-0.6, len(settings) - 0.4)
     axes[0, 0].set_ylabel("accuracy (fraction)")
     if len(settings) > 2:
         figure.set_figwidth(style.TWO_COLUMNS)
-    style.bound(axes[0, 0], np.append(late["accuracy"], chance))
+    style.bound(axes[0, 0], [*chance.values(), *late["accuracy"]])
     keys = [
         style.line_key(style.SPLITS[split], color=colour, linestyle="", marker="o", markersize=3)
         for split, colour in _COLOURS.items()
     ]
     mean = "mean over runs, 95 % t interval" if frames.has_interval(late) else "mean over runs"
     keys += [style.line_key(mean, linewidth=1, marker="_", markersize=6)]
-    style.legend(figure, [*keys, style.line_key("chance", linewidth=0.8, linestyle=":")])
+    style.legend(figure, [*keys, *style.guess_key(late["task"], chance)])
     return figure

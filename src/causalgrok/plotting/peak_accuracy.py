@@ -1,6 +1,7 @@
 """Accuracy against the number of training examples: is there a size from which it grokks for good?"""
 
 import math
+from collections.abc import Mapping
 
 import matplotlib as mpl
 import numpy as np
@@ -16,14 +17,17 @@ _MEASURES = {"peak_accuracy": "peak (oracle: chosen on this split)", "final_accu
 
 
 @mpl.rc_context(style.CONTEXT)
-def peak_accuracy(outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: float = 0.5) -> Figure:
+def peak_accuracy(
+    outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: Mapping[str, float] | None = None
+) -> Figure:
     """Draw accuracy on the judged split against n: at its peak (left) and at the end of training (right), a row a task.
 
     Args:
         outcomes: the study table, one row a run.
         threshold: accuracy from which grokking counts as sustained.
-        chance: accuracy of a guess on a held-out hospital; tumour or not is even.
+        chance: task -> accuracy of guessing, where it is to be shown.
     """
+    chance = chance or {}
     outcomes = frames.select(outcomes, "outcomes", "split", *_MEASURES)
     palette = style.colours(outcomes["recipe"])
     several = outcomes["task"].nunique() > 1
@@ -40,11 +44,10 @@ def peak_accuracy(outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: flo
                 aside = span ** -min(0.012, 0.4 * step)
                 _draw_recipe(panel, runs[runs["recipe"] == recipe], measure, palette[recipe], shift, aside)
             style.reference(panel, threshold, "--")
-            if runs["split"].iloc[0] != "test":
-                style.reference(panel, chance)
+            style.guesses(panel, [task], chance)
             panel.set_title(f"{task}: {title}" if several else title.capitalize())
         row[0].set_ylabel(f"{style.SPLITS[runs['split'].iloc[0]]}\naccuracy (fraction)")
-    style.bound(axes[0, 0], [threshold, chance, *outcomes[list(_MEASURES)].to_numpy().flat])
+    style.bound(axes[0, 0], [threshold, *chance.values(), *outcomes[list(_MEASURES)].to_numpy().flat])
     keys = [
         *style.recipe_keys(outcomes, palette),
         style.line_key("one run", linestyle="", marker="o", markersize=3, alpha=0.5, markeredgewidth=0),
@@ -56,9 +59,7 @@ def peak_accuracy(outcomes: pd.DataFrame, *, threshold: float = 0.9, chance: flo
         ),
         style.line_key(f"threshold of sustained grokking, {threshold:g}", linewidth=0.8, linestyle="--"),
     ]
-    if set(outcomes["split"]) != {"test"}:
-        keys.append(style.line_key("chance", linewidth=0.8, linestyle=":"))
-    style.legend(figure, keys)
+    style.legend(figure, [*keys, *style.guess_key(outcomes["task"], chance)])
     return figure
 
 

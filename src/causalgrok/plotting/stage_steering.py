@@ -31,6 +31,8 @@ def stage_steering(steering: pd.DataFrame) -> Figure:
             held-out split.
     """
     responses = _responses(steering)
+    # A recalibrated threshold is defined for two classes alone.
+    measures = {measure: title for measure, title in _MEASURES.items() if responses[measure].notna().any()}
     rows = [
         (setting, recipe, runs)
         for setting, of_setting in frames.settings(responses).items()
@@ -38,14 +40,14 @@ def stage_steering(steering: pd.DataFrame) -> Figure:
     ]
     palette = style.colours(responses["recipe"])
     stages = [stage for stage in ALL_STAGES if stage in set(responses["stage"])]
-    figure, axes = style.panels(len(rows), len(_MEASURES), height=1.7, share_y="col")
+    figure, axes = style.panels(len(rows), len(measures), height=1.7, share_y="col")
     for row, (setting, recipe, runs) in zip(axes, rows, strict=True):
-        for panel, (measure, title) in zip(row, _MEASURES.items(), strict=True):
+        for panel, (measure, title) in zip(row, measures.items(), strict=True):
             _draw_stages(panel, runs, measure, stages, palette[recipe])
             panel.set_title(title if row[0] is axes[0, 0] else "")
             panel.set_xticks(range(len(stages)), stages if row[0] is axes[-1, 0] else [""] * len(stages), rotation=90)
         row[0].set_ylabel(f"{style.row_label(recipe, runs, setting)}\nfraction")
-    for panel, measure in zip(axes[0], _MEASURES, strict=True):
+    for panel, measure in zip(axes[0], measures, strict=True):
         style.bound(panel, responses[measure])
     controls = [
         style.shade_key(f"{control} controls of a run, 2.5 to 97.5 %", alpha=alpha)

@@ -9,7 +9,7 @@ dashed, those that are shown and never decisive are dotted.
 import contextlib
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 
 import matplotlib as mpl
@@ -332,6 +332,18 @@ def logarithmic(axes: Axes, values: np.ndarray) -> None:
 def reference(axes: Axes, height: float, linestyle: str = ":") -> None:
     """A grey horizontal line behind the data."""
     axes.axhline(height, color=GREY, linewidth=0.8, linestyle=linestyle, zorder=0)
+
+
+def guesses(axes: Axes, tasks: Iterable[str], chance: Mapping[str, float]) -> None:
+    """The accuracy of guessing in these tasks, as far as it is known, as `reference` lines."""
+    for height in sorted({chance[task] for task in tasks if task in chance}):
+        reference(axes, height)
+
+
+def guess_key(tasks: Iterable[str], chance: Mapping[str, float]) -> list[Artist]:
+    """The legend key of `guesses`, where there are any."""
+    known = not chance.keys().isdisjoint(tasks)
+    return [line_key("chance", linewidth=0.8, linestyle=":")] if known else []
 
 
 def recipe_keys(frame: pd.DataFrame, palette: dict[str, str]) -> list[Artist]:

@@ -135,17 +135,30 @@ def test_trajectories_show_the_training_set_dashed(tables, drawn):
         np.testing.assert_allclose(line.get_ydata(), train[recipe])
 
 
-def test_trajectories_without_hospitals_show_the_test_set_and_no_chance(small):
+def levels(axes):
+    return [line.get_ydata()[0] for line in axes.lines if list(line.get_xdata()) == [0, 1]]
+
+
+def test_trajectories_without_hospitals_show_the_test_set(small):
     metrics = small["metrics"].replace({"split": {"ood_test": "test"}})
     figure = draw("trajectories", {"metrics": metrics[metrics["split"].isin(("train", "test"))]})
     assert [axes.get_title("left") for axes in figure.axes] == ["test set, n = 1000"]
-    assert "chance" not in legend(figure)
+
+
+@pytest.mark.parametrize("name", ["trajectories", "domain_gap", "peak_accuracy"])
+def test_chance_is_that_of_the_task_and_left_out_where_it_is_unknown(name, tables):
+    (task,) = tables["metrics"]["task"].unique()
+    threshold = [0.9] if name == "peak_accuracy" else []
+    figure = draw(name, tables, chance={task: 1 / 31, "another": 0.5})
+    assert all(levels(axes) == [*threshold, 1 / 31] for axes in figure.axes) and "chance" in legend(figure)
+    figure = draw(name, tables, chance={"another": 0.5})
+    assert all(levels(axes) == threshold for axes in figure.axes) and "chance" not in legend(figure)
 
 
 def test_one_run_has_no_interval(small):
     figure = draw("trajectories", small)
     assert all(np.isnan(band).any() or len(band) == 0 for axes in figure.axes for band in bands(axes))
-    assert legend(figure) == ["grokking (1 run)", "training set, mean", "chance"]
+    assert legend(figure) == ["grokking (1 run)", "training set, mean"]
 
 
 def test_weight_norm_has_a_panel_a_group(tables, drawn):
@@ -176,11 +189,10 @@ def test_effective_rank_falls_back_on_the_training_set(small):
 # Peak accuracy
 
 
-def test_peak_accuracy_shows_runs_means_threshold_and_chance(tables):
+def test_peak_accuracy_shows_runs_means_and_threshold(tables):
     figure = draw("peak_accuracy", tables, threshold=0.85)
     for axes, measure in zip(figure.axes, ("peak_accuracy", "final_accuracy"), strict=True):
-        levels = [line.get_ydata()[0] for line in axes.lines if list(line.get_xdata()) == [0, 1]]
-        assert levels == [0.85, 0.5]
+        assert levels(axes) == [0.85]
         points = [line for line in axes.lines if line.get_marker() == "o"]
         assert sorted(np.concatenate([line.get_ydata() for line in points])) == sorted(tables["outcomes"][measure])
         means = {to_hex(line.get_color()): line.get_ydata() for line in axes.lines if line.get_marker() == "_"}

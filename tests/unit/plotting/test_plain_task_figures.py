@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from figure_parts import legend, lines, overlapping, panel
+from figure_parts import lines, overlapping, panel
 from synthetic_study import study_tables
 
 from causalgrok.plotting import draw, frames
@@ -24,11 +24,10 @@ def test_figures_are_drawn_without_hospitals(plain, name):
     assert overlapping(draw(name, plain)) == []
 
 
-def test_trajectories_show_train_and_test_and_no_chance_of_hospitals(plain):
+def test_trajectories_show_train_and_test(plain):
     figure = draw("trajectories", plain)
     (axes,) = figure.axes
     assert "test set" in axes.get_title("left")
-    assert "chance" not in legend(figure)
     assert len(lines(axes)) == 2 * (1 + 1 + 3), "each recipe: the mean on train, the mean on test, three runs"
 
 
