@@ -14,6 +14,9 @@ from causalgrok.plotting import frames, style
 _ROW = 0.26
 """Inches an arm."""
 
+_LINE = 44
+"""Letters of a name that have room beside the panels; a longer one takes two lines."""
+
 _LATE = "#117733"
 _EARLY = "#666666"
 
@@ -29,12 +32,14 @@ def arms(arms: pd.DataFrame) -> Figure:
     table = frames.select(arms, "arms", *columns, "norm_ratio", keys=("task", "recipe", "n"))
     table = table.sort_values(["task", "recipe", "n"]).reset_index(drop=True)
     figure = Figure(figsize=(style.TWO_COLUMNS, 1.1 + _ROW * len(table)), layout="constrained")
+    # Room on the left for readers of SVG who have another font, in which long names are longer.
+    figure.get_layout_engine().set(rect=(0.02, 0, 0.98, 1))
     accuracy, steps, norm = figure.subplots(1, 3, sharey=True, width_ratios=(3, 4, 2))
     for place, arm in enumerate(table.itertuples()):
         _accuracies(accuracy, place, arm)
         _steps(steps, place, arm)
         norm.plot(arm.norm_ratio, place, "o", color=_EARLY, markersize=4)
-    names = [f"{arm.task}, {arm.recipe}, n = {arm.n}" for arm in table.itertuples()]
+    names = [_name(arm) for arm in table.itertuples()]
     accuracy.set_yticks(range(len(names)), names, fontsize=6)
     accuracy.set_ylim(len(names) - 0.5, -0.5)
     accuracy.set_xlim(-0.03, 1.03)
@@ -57,6 +62,11 @@ def arms(arms: pd.DataFrame) -> Figure:
         ],
     )
     return figure
+
+
+def _name(arm: tuple) -> str:
+    name = f"{arm.task}, {arm.recipe}, n = {arm.n}"
+    return name if len(name) <= _LINE else name.replace(", ", ",\n", 1)
 
 
 def _logarithmic(panel: Axes, values: Iterable[float]) -> None:
