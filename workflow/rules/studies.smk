@@ -150,6 +150,13 @@ def sources_of_study(wildcards):
     return list(dict.fromkeys(source.format(dataset=name) for name, source in sources.items()))
 
 
+def files_of_study(wildcards):
+    """The published files that examples of a study are drawn from."""
+    datasets = {dataset_of(run.task) for run in runs_of_study(wildcards.study)} - {INSPECT}
+    drawn = [settings.datasets[name] for name in datasets if settings.datasets[name].drawn]
+    return sorted({dataset.reads for dataset in drawn} - {None})
+
+
 def ledger_settings(wildcards):
     """The claims as they stand in workflow/claims.yaml; planned are those studies alone that do not exist."""
     absent = [study for study in ledger.planned if study not in settings.studies]

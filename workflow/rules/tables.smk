@@ -324,6 +324,7 @@ rule test_claims:
         "../../envs/analysis.yaml"
     params:
         ledger=ledger_settings,
+        files=files_of_study,
         with_hospitals=lambda wildcards: sorted({run.task for run in about_hospitals(wildcards.study)}),
         code=code("test_claims"),
     script:

@@ -16,7 +16,7 @@ with logged(snakemake.log[0]):
         ledger,
         {Path(path).stem: read_table(path) for path in snakemake.input.tables},
         study=snakemake.wildcards.study,
-        data=data_of(json.loads(Path(path).read_text()) for path in snakemake.input.sources),
+        data=data_of((json.loads(Path(path).read_text()) for path in snakemake.input.sources), snakemake.params.files),
         with_hospitals=snakemake.params.with_hospitals,
     )
     print(claims.groupby(["scope", "verdict"]).size().to_string())

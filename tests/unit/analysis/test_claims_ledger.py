@@ -178,6 +178,11 @@ def test_scope_follows_from_what_was_found_on_disk(sources, official, told):
     assert told in data.told
 
 
+def test_published_files_are_named_beside_the_sources():
+    assert data_of([], ["mnist"]) == ("mnist, files with the published checksums", True)
+    assert data_of([SOURCE], ["mnist"]).told.endswith("in /data; mnist, files with the published checksums")
+
+
 # Every entry of workflow/claims.yaml
 
 
