@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from causalgrok.validation import check_config
 
 BENCH = Path(__file__).parents[2] / "bench"
 SMALL = {
@@ -43,3 +46,13 @@ def test_a_benchmark_runs(name, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert re.search(said, done.stdout), done.stdout
+
+
+def test_the_study_of_precision_changes_the_precision_alone():
+    raw, overlay = (yaml.safe_load((BENCH / path).read_text()) for path in ("../config.yaml", "precision.yaml"))
+    raw["tasks"] |= overlay["tasks"]
+    raw["studies"] |= overlay["studies"]
+    config = check_config(raw)
+    for name in overlay["tasks"]:
+        plain = config.tasks[name.removesuffix("_bfloat16")]
+        assert plain.precision == "float32" and config.tasks[name] == plain.model_copy(update={"precision": "bfloat16"})
