@@ -162,8 +162,8 @@ AFTER_TRAINING = {
         ("src/causalgrok/training/adamw.py", "amsgrad=False", "amsgrad=True", {"train": 2, **AFTER_TRAINING}),
         (
             "src/causalgrok/plotting/trajectories.py",
-            "linewidth=0.8",
-            "linewidth=0.7",
+            '"linewidth": 0.8',
+            '"linewidth": 0.7',
             {"plot_tiny_training": 1},
         ),
         (
