@@ -19,9 +19,23 @@ class GradientFilter:
 
     @torch.no_grad()
     def amplify(self, gradients: list[Tensor]) -> None:
-        """Update the moving average with the gradients and add it to them, in place."""
-        if not self.average:
-            self.average = [gradient.clone() for gradient in gradients]
-        else:
-            torch._foreach_lerp_(self.average, gradients, 1 - self.settings.decay)
-        torch._foreach_add_(gradients, self.average, alpha=self.settings.amplification)
+        """Update the moving average with the gradients and add it to them, in place.
+
+        One pass over both, by the kernel of SGD with momentum: m <- momentum * m + (1 - dampening) * g and
+        w <- w - lr * m, with the gradients themselves as w.
+        """
+        first = not self.average
+        if first:
+            self.average = [torch.empty_like(gradient) for gradient in gradients]
+        torch._fused_sgd_(
+            gradients,
+            gradients,
+            self.average,
+            weight_decay=0.0,
+            momentum=self.settings.decay,
+            dampening=self.settings.decay,
+            lr=-self.settings.amplification,
+            nesterov=False,
+            maximize=False,
+            is_first_step=first,
+        )

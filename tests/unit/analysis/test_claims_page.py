@@ -125,6 +125,14 @@ def test_a_scope_without_any_run_is_folded():
     assert "all 2 of them" in page(row(), row(**NOT_RUN), row(**NOT_RUN, claim="b"))
 
 
+def test_questions_without_any_run_are_folded_below_the_others():
+    here = NOT_RUN | {"scope": "analogue"}
+    found = page(row(**here, family="g", claim="b"), row(), row(**here, claim="c"), families={"g": "How?", "f": "Why?"})
+    order = ['id="analogue-a-', 'id="analogue-c-', "1 of other questions", 'id="analogue-b-']
+    assert [found.index(text) for text in order] == sorted(found.index(text) for text in order)
+    assert "of other questions" not in page(row(), row(**here, claim="c"))
+
+
 def test_missing_numbers_are_left_blank():
     found = page(row(**NOT_RUN, threshold=np.nan), row(low=np.nan, high=np.nan))
     assert "nan" not in found

@@ -134,11 +134,22 @@ def _scope(
 ) -> str:
     if rows.empty:
         return ""
-    head = (
+    nothing = rows.groupby("family")["verdict"].transform(lambda verdicts: (verdicts == "not_run").all())
+    parts = [f"<h2>{escape(SCOPES[scope])}</h2>"]
+    if not nothing.all():
+        parts.append(_questions(rows[~nothing], sources, families, links))
+    if nothing.any():
+        which = f"all {len(rows)} of them" if nothing.all() else f"{nothing.sum()} of other questions"
+        told = _questions(rows[nothing], sources, families, links)
+        parts.append(f"<details><summary class=folded>{_chip('not_run')} {which}</summary>\n{told}\n</details>")
+    return "\n".join(parts)
+
+
+def _questions(rows: pd.DataFrame, sources: Mapping[str, str], families: Mapping[str, str], links: Links) -> str:
+    parts = [
         "<div class=head><span>verdict</span><span>claim</span><span>observed, with interval</span>"
         "<span>p, and the smallest possible</span></div>"
-    )
-    parts = [head]
+    ]
     for family, question in families.items():
         of_family = rows[rows["family"] == family]
         # What was not run comes last; otherwise the order is that of the file.
@@ -146,12 +157,7 @@ def _scope(
         if len(of_family):
             parts.append(f"<h3>{escape(question)}</h3>")
             parts += [_line(row, sources, families, links(row)) for row in of_family.to_dict("records")]
-    lines = "\n".join(parts)
-    if (rows["verdict"] == "not_run").all():
-        lines = (
-            f"<details><summary class=folded>{_chip('not_run')} all {len(rows)} of them</summary>\n{lines}\n</details>"
-        )
-    return f"<h2>{escape(SCOPES[scope])}</h2>\n{lines}"
+    return "\n".join(parts)
 
 
 def _line(row: Mapping, sources: Mapping[str, str], families: Mapping[str, str], linked: Mapping[str, str]) -> str:
@@ -227,4 +233,4 @@ def interval(row: Mapping) -> str:
 
 
 def _p(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.2g}"
+    return "" if pd.isna(value) else f"{value:.2g}".replace("-", "\N{MINUS SIGN}")  # at a hyphen a line may break
