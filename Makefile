@@ -43,6 +43,7 @@ bench: $(INSTALLED) ## time both sides of every claim of speed
 	$(BIN)/python bench/mnist.py
 	$(BIN)/python bench/resnet.py
 	$(BIN)/python bench/probing.py
+	$(BIN)/python bench/transformer.py
 	$(BIN)/python bench/grokfast.py
 	$(BIN)/python bench/growth.py
 

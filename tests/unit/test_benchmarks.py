@@ -22,6 +22,10 @@ SMALL = {
         r"ratio +[\d.]+ times",
     ),
     "resnet": (["--steps", "1", "--repeats", "1", "--runs", "1"], r"side by side, to usual +[\d.]+ times"),
+    "transformer": (
+        ["--seconds", "0", "--repeats", "1"],
+        r"(?s)modular\n.+modular_division\n.+transformer_f0\n.+ours to usual +[\d.]+ times.+products of ours +[\d.]+ %",
+    ),
     "growth": (["--sizes", "2", "--repeats", "1", "--images", "200"], r"planning +grows with runs to the -?[\d.]+"),
     "demo_profile": (["--benchmarks", "{folder}"], r"all +1 +2\.0 +[\d.]+ +\(\d+% of it importing\)"),
     "planning": (["--runs", "10"], r"10 runs +\d+ jobs +[\d.]+ s +\d+ MB"),

@@ -29,15 +29,16 @@ class Attention(nn.Module):
         self.heads = heads
         self.query, self.key, self.value, self.out = (nn.Linear(width, width, bias=False) for _ in range(4))
 
-    def forward(self, stream: Tensor) -> Tensor:
-        """What each position (b, length, width) takes from itself and those before it."""
-        batch, length, width = stream.shape
+    def forward(self, stream: Tensor, *, last: bool = False) -> Tensor:
+        """What each position (b, length, width) takes from itself and those before it, or the last (b, 1, width)."""
+        asking = stream[:, -1:] if last else stream
         query, key, value = (
-            layer(stream).view(batch, length, self.heads, -1).transpose(1, 2)
-            for layer in (self.query, self.key, self.value)
+            layer(read).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for layer, read in ((self.query, asking), (self.key, stream), (self.value, stream))
         )
-        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        # All positions are before the last, or it.
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=not last)
+        return self.out(mixed.transpose(1, 2).flatten(2))
 
 
 class Block(nn.Module):
@@ -51,9 +52,10 @@ class Block(nn.Module):
         norms = [nn.LayerNorm(settings.width) if settings.layer_norm else nn.Identity() for _ in range(2)]
         self.attention_norm, self.mlp_norm = norms
 
-    def forward(self, stream: Tensor) -> Tensor:
-        """The residual stream (b, length, width) after this block."""
-        stream = self.attention_norm(stream + self.attention(stream))
+    def forward(self, stream: Tensor, *, last: bool = False) -> Tensor:
+        """The residual stream (b, length, width) after this block, or that of the last position (b, 1, width)."""
+        kept = stream[:, -1:] if last else stream
+        stream = self.attention_norm(kept + self.attention(stream, last=last))
         return self.mlp_norm(stream + self.mlp_out(functional.relu(self.mlp_in(stream))))
 
 
@@ -99,7 +101,8 @@ class Transformer(nn.Module):
         stream = self.embedding(inputs) + self.position.weight
         yield "embedding", stream[:, -1]
         for i, block in enumerate(self.blocks, start=1):
-            stream = block(stream)
+            # Of the last block's positions the head reads one: with three, the others are half of a step's work.
+            stream = block(stream, last=i == len(self.blocks))
             if i < len(self.blocks):
                 yield f"block{i}", stream[:, -1]
         yield "pooled", stream[:, -1]
