@@ -13,6 +13,7 @@ import copy
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -124,7 +125,7 @@ class Usual:
             self.optimiser.step()
 
 
-def products(task: Task):
+def products(task: Task) -> Callable[[], None]:
     """What runs the matrix products of one step of a full batch."""
     settings, length = task.model, task.inputs.length + 1
     width, hidden, tokens = settings.width, settings.hidden, task.batch * length
@@ -201,7 +202,7 @@ def _check(trainer: Trainer, loop: Usual) -> None:
         torch.testing.assert_close(trainer.model(inputs), loop.logits(inputs), rtol=1e-3, atol=1e-3)
 
 
-def _milliseconds(run, steps: int, seconds: float) -> float:
+def _milliseconds(run: Callable[[], None], steps: int, seconds: float) -> float:
     """Of a step, from as many runs of so many steps as fit."""
     began, runs = time.process_time(), 0
     while not runs or time.process_time() - began < seconds:
