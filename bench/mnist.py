@@ -1,7 +1,7 @@
 """The MNIST setting of Omnigrok: our training against the usual loop, and against its bare kernels.
 
 A 784-200-200-10 network on 1,000 images, batches of 200, judged on 1,000 training and 10,000 test images at epochs 0,
-1, 2, 4, ... and every third: of 2,000 steps every 15, where the public scripts judge at the first thirty, at every
+1, 2, every third and the last: of 2,000 steps every 15, where the public scripts judge at the first thirty, at every
 tenth to the 150th and then at every 14. The usual loop is theirs: torchvision's MNIST with ToTensor, a DataLoader,
 AdamW loop by parameter, loss and accuracy of a split each from a DataLoader of their own in batches of 50. The bare
 kernels are a step's matrix products, activations, loss and fused AdamW on batches that lie ready: no autograd, no

@@ -1,11 +1,11 @@
 """Arithmetic in images: two dark nuclei in stained tissue, whose places say a and b; the label is a o b mod p.
 
-An image task made for the three conditions of delayed generalisation: it starts at chance, with p classes that are
-equally frequent; nothing in a single nucleus tells the label, so that there is no easy shortcut; and it is small enough
-to be trained far past memorisation; `label` and `marks` take the first two away. Each half of an image is a grid of
-places, the first p of which a nucleus can take.
+An image task made for the three conditions of delayed generalisation: it starts at chance, with p classes, equally
+frequent for addition and subtraction; nothing in a single nucleus tells the label, so that there is no easy shortcut;
+and it is small enough to be trained far past memorisation; `label` and `marks` take the first two away. Each half of
+an image is a grid of places, the first p of which a nucleus can take.
 Pairs, operations, splits and their nesting are those of `causalgrok.data.modular`; stain and scanner those of
-`causalgrok.data.tissue`, a hospital drawn for each image whatever it shows, so that hospitals are balanced by label.
+`causalgrok.data.tissue`, a hospital drawn for each image whatever it shows, so that it is independent of the label.
 """
 
 from dataclasses import replace
@@ -62,7 +62,7 @@ class NucleiSettings(PicturedSettings):
     """Arithmetic on the places of two nuclei, generated."""
 
     hospitals: Annotated[Integer, Field(ge=1, le=5)] = 1
-    """Hospitals whose stain images have, each drawn equally often."""
+    """Hospitals whose stain images have, each with equal chance."""
 
     label: Literal["result", "half", "first"] = "result"
     """What is learned: the result a o b; which half of 0 .. p - 1 it lies in; or a, which one nucleus tells."""

@@ -4,7 +4,7 @@ A subclass is a code of p bits. Bit i is written in r numbers, drawn from a norm
 that lie a distance of 1 apart, in a direction that is drawn for it, with the same deviation along every axis; an
 example is its p bits side by side. How far two subclasses lie apart is thus the Hamming distance of their codes.
 
-- equidistant: four classes of two subclasses, any two of which differ in two bits: one-bit codes, the largest such set.
+- equidistant: four classes of two subclasses, any two of which differ in two bits: eight of the one-bit codes.
 - equivariant: the codes 63, 240, 323 and 396, any two of which differ in six bits, and each one's p neighbours at
   distance 1: four classes of 1 + p subclasses, each of which resembles its class more than any other.
 

@@ -1,4 +1,4 @@
-"""Wine Quality: physical and chemical measurements of Vinho Verde, red and white, labelled with a taster's score.
+"""Wine Quality: physical and chemical measurements of Vinho Verde, red and white, labelled with tasters' score.
 
 A seed shuffles the wines. The first `train_fraction` of them are its training pool, of which a subset of n is the first
 n; the rest is its test split. Features are standardised with the mean and deviation of the n training wines, so test
@@ -181,7 +181,7 @@ def draw(settings: WineSettings, *, n: int, seed: int, files: Path | None = None
         files: what `fetch` gave, written by `causalgrok.arrays`; not needed for the bundled table.
 
     Raises:
-        ValueError: the pool has fewer than n wines.
+        ValueError: n is below 2 or above the pool, or the table needs files and there are none.
     """
     settings.check_size(n)
     features, labels = _wines(settings, files)

@@ -19,7 +19,9 @@ class GradientFilter:
 
     @torch.no_grad()
     def amplify(self, gradients: list[Tensor]) -> None:
-        """Update the moving average with the gradients and add it to them, in place.
+        """Update the moving average with the gradients and add `amplification` times it to them, in place.
+
+        Gradients are one a parameter, of any shape, in the same order each time.
 
         One pass over both, by the kernel of SGD with momentum: m <- momentum * m + (1 - dampening) * g and
         w <- w - lr * m, with the gradients themselves as w.

@@ -47,6 +47,7 @@ def train_run(
 
     Raises:
         ValueError: a GPU is asked for and there is none.
+        OSError: what a killed run resumes from, or the results, cannot be written.
     """
     device = resolve_device(settings.device)
     if device == "cuda" and not torch.cuda.is_available():
