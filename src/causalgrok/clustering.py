@@ -84,7 +84,8 @@ def _trained(split: Split, settings: ClusteringSettings) -> nn.Module:
     order = torch.Generator().manual_seed(stream(settings.seed, "order"))
     for epoch in range(settings.epochs):
         for batch in torch.randperm(len(split), generator=order).split(RECIPE.batch_size):
-            step(batch)
+            if len(batch) > 1:  # of one image there are no batch statistics
+                step(batch)
         print(f"epoch {epoch + 1}/{settings.epochs}", flush=True)
     return network.eval()
 

@@ -534,11 +534,14 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
         if counts and not any(0 < count < task.model.features for count in counts):
             yield (
                 ("tasks", name, "measurement"),
-                f"{task.measurement!r} has no neuron count from 1 to {task.model.features - 1}, the network's features",
+                f"{task.measurement!r} has no neuron count from 1 to {task.model.features - 1}, below the network's "
+                "features; take a measurement with smaller neuron_counts, or a wider network",
             )
     for study_name, study in config.studies.items():
         if not (study.runs or study.planted or study.calibration):
             yield ("studies", study_name, "runs"), "is empty; name runs, or what is planted or calibrated"
+        if study.runs and not study.tables:
+            yield ("studies", study_name, "tables"), "is empty; name one at least, or leave it out for all of them"
         if study.stopping and (missing := sorted(set(STOPPING_INPUTS) - set(study.tables))):
             yield ("studies", study_name, "stopping"), f"is found out from the tables {', '.join(missing)} too"
         if study.reported and (missing := sorted(set(REPORTED_INPUTS) - set(study.tables))):
@@ -547,7 +550,7 @@ def problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield from _sizes_problems(study_name, study)
         for i, runs in enumerate(study.runs):
             for j, n in enumerate(runs.n):
-                if message := _batch_problem(config, runs, n):
+                if message := batch_problem(config, runs.task, runs.recipes, n):
                     yield ("studies", study_name, "runs", i, "n", j), message
         for i, figure in enumerate(study.figures or []):
             if missing := sorted(set(FIGURES[figure].tables) - set(study.all_tables)):
@@ -614,9 +617,10 @@ def _sizes_problems(name: str, study: Study) -> Iterator[tuple[tuple[str | int, 
         yield path, f"{single[0]}; a critical size needs two"
 
 
-def _batch_problem(config: Config, runs: RunSet, n: int) -> str | None:
-    task = config.tasks.get(runs.task)
-    for recipe in runs.recipes:
+def batch_problem(config: Config, task_name: str, recipes: list[str], n: int) -> str | None:
+    """What keeps a task's network from being trained on n examples in the batches of these recipes."""
+    task = config.tasks.get(task_name)
+    for recipe in recipes:
         batch = config.recipes[recipe].batch_size if recipe in config.recipes else None
         if task and batch and task.model.batch_normalised and (n % batch or batch) == 1:
             return f"{n} leaves a last batch of 1 (recipe {recipe}, batch_size {batch}): batch normalisation needs 2"

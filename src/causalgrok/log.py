@@ -9,6 +9,7 @@ import faulthandler
 import gc
 import io
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -57,8 +58,8 @@ def logged(path: str, *, append: bool = False) -> Iterator[None]:
 
     With `append`, what an earlier attempt logged is kept.
 
-    An error that is the user's (a ``ValueError`` or ``OSError`` with a message) still ends the job, and the log ends
-    with its one line.
+    An error that is the user's (a ``ValueError`` or ``OSError`` with a message, or memory that there is not) still ends
+    the job, and the log ends with its one line.
     """
     # Importing torch or pandas makes objects by the hundred thousand, of which none is garbage.
     gc.set_threshold(50_000)
@@ -71,7 +72,7 @@ def logged(path: str, *, append: bool = False) -> Iterator[None]:
             yield
         except BaseException as error:
             traceback.print_exc(file=log)
-            if isinstance(error, ValueError | OSError) and str(error):
+            if (isinstance(error, ValueError | OSError) or _no_memory(error)) and str(error):
                 err.write(f"{type(error).__name__}: {error}{_advice(error)}\n")
                 sys.exit(1)
             raise
@@ -84,7 +85,15 @@ def logged(path: str, *, append: bool = False) -> Iterator[None]:
             gc.freeze()
 
 
+def _no_memory(error: BaseException) -> bool:
+    # torch has no class for it on a CPU.
+    told = re.search("(can't allocate|out of) memory", str(error)) is not None
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and told)
+
+
 def _advice(error: BaseException) -> str:
+    if _no_memory(error):
+        return "; take fewer or smaller examples, a smaller network or a smaller batch, or a machine with more memory"
     if getattr(error, "errno", None) != errno.ENOSPC:
         return ""
     return f"; make room on the disk of {Path.cwd()} and start again: what was finished is kept"

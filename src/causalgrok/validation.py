@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from causalgrok.availability import check_pool_gives
 from causalgrok.compatibility import misfits
-from causalgrok.config import FAMILIES, Config, Run, nearest, places, problems, runs_problem
+from causalgrok.config import FAMILIES, Config, Run, batch_problem, nearest, places, problems, runs_problem
 from causalgrok.config_file import KeyPath, PlainLoader, compose, file_problems, size_problem
 from causalgrok.data import registry
 from causalgrok.data.wilds_layout import check_local_root
@@ -72,7 +72,7 @@ def over_defaults(raw: dict, defaults: str | Path) -> dict:
 
 
 def check_subset(config: Config, data_root: str | None, run: Run, files: Sequence[str | Path] = ()) -> None:
-    """Check that the data can give a run its subset; from metadata, before anything is generated or read.
+    """Check that the data can give a run its subset and the network its batches; from metadata, before anything runs.
 
     Args:
         config: the checked config.
@@ -86,8 +86,13 @@ def check_subset(config: Config, data_root: str | None, run: Run, files: Sequenc
     task = config.tasks[run.task]
     try:
         check_pool_gives(config.datasets[task.dataset], data_root, run.n, task.label_hospital_correlation)
+        problem = batch_problem(config, run.task, [run.recipe], run.n)
     except ValueError as error:
-        raise located([(path, str(error)) for path in places(config, run)], files) from None
+        problem = str(error)
+    if problem:
+        asked = [(path, problem) for path in places(config, run)]
+        # No study has a run that is asked for by its path alone.
+        raise located(asked, files) if asked else ConfigError(f"config: {run.folder}: {problem}")
 
 
 def explain(raw: object, error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPath, str]]:
@@ -113,11 +118,13 @@ def located(
 
 
 def _data_root_problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    if config.data_root is not None and not registry.holds_files(Path(config.data_root)):
-        try:
-            check_local_root(config.data_root)
-        except (ValueError, OSError) as error:
-            yield ("data_root",), str(error)
+    if config.data_root is None or registry.holds_files(root := Path(config.data_root)):
+        return
+    try:
+        check_local_root(root)
+    except (ValueError, OSError) as error:
+        others = " or ".join(registry.folders())
+        yield ("data_root",), f"{error}" + (f"; nor does it hold {others}" if root.is_dir() else "")
 
 
 def with_numbers(raw: object) -> object:
@@ -175,7 +182,7 @@ def _explain(error: dict, model: type[BaseModel]) -> str:
     if error["loc"][-1] == "[key]":
         return f"{value}: {_NAMES}"
     if kind == "union_tag_invalid" and error["loc"][-1] == "source":
-        known = [*registry.MODULES, *re.findall(r"\w+", context["expected_tags"])]
+        known = {*registry.MODULES, *re.findall(r"\w+", context["expected_tags"])}
         return f"kind {shown(context['tag'])} is unknown: {nearest(context['tag'], known)}"
     if kind == "extra_forbidden":
         return f"unknown key; {nearest(str(error['loc'][-1]), _siblings(error['loc'], model))}"

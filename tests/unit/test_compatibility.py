@@ -154,6 +154,20 @@ def test_too_large_a_subset_is_refused_where_it_is_asked_for():
         check_subset(config, None, Run("modular_small", "small_decay", 2000, 0))
 
 
+def test_a_run_that_no_study_has_is_refused_by_its_path():
+    config = check_config(RAW)
+    with pytest.raises(ConfigError, match=r"^config: modular_small/small_decay/n1393/seed0: n = 1393 is above"):
+        check_subset(config, None, Run("modular_small", "small_decay", 1393, 0))
+
+
+def test_a_continued_run_is_refused_a_last_batch_of_one():
+    raw = changed(("tasks", "tissue_short", "continues"), {"task": "tissue", "n": 193}) | {"studies": {}, "build": []}
+    with pytest.raises(
+        ConfigError, match=r"continues.n: 193 leaves a last batch of 1 \(recipe standard, batch_size 32"
+    ):
+        check_subset(check_config(raw), None, Run("tissue", "standard", 193, 0))
+
+
 def test_a_run_continues_its_own_recipe_unless_another_is_named():
     config = check_config(RAW)
     run = Run("modular_small_continued", "small_tenth_decay", 348, 4)

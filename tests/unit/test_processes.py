@@ -5,7 +5,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from causalgrok.log import logged
 from causalgrok.processes import only_one, release_stale_lock
@@ -124,6 +126,14 @@ def test_a_log_without_room_hides_neither_output_nor_error(capsys):
     streams = capsys.readouterr()
     assert streams.out == "epoch 1\n"
     assert streams.err.startswith("OSError: [Errno 28] No space left on device; make room on the disk of ")
+
+
+def test_memory_that_is_not_there_is_a_line_with_a_way_out(tmp_path, capsys):
+    for ask in (lambda: np.empty(2**55), lambda: torch.empty(2**55)):
+        with pytest.raises(SystemExit), logged(str(tmp_path / "job.log")):
+            ask()
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1 and told.endswith("or a machine with more memory\n"), told
 
 
 def test_other_errors_keep_their_traceback(tmp_path):

@@ -128,6 +128,20 @@ def test_a_dataset_cut_too_small_is_refused(key, value, expected):
         check_subset(config, None, Run("tissue", "standard", 180, 0))
 
 
+def test_runs_that_leave_no_table_and_a_filter_without_memory_are_refused():
+    with pytest.raises(ConfigError, match=r"studies.demo.tables: is empty; name one at least, or leave it out for all"):
+        check_config(changed(("studies", "demo", "tables"), []))
+    with pytest.raises(ConfigError, match=r"recipes.grokking.grokfast.decay: 0: should be greater than 0"):
+        check_config(changed(("recipes", "grokking", "grokfast", "decay"), 0))
+
+
+def test_a_data_root_one_folder_too_deep_is_told_what_it_may_hold(tmp_path):
+    (tmp_path / "MNIST/raw").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"data_root: .* nor does it hold MNIST/raw or wine_quality"):
+        check_config(RAW | {"data_root": str(tmp_path / "MNIST")})
+    assert check_config(RAW | {"data_root": str(tmp_path)}).data_root
+
+
 def test_the_paper_study_has_its_eleven_runs():
     config = check_config(RAW)
     runs = config.studies["camelyon17"].all_runs

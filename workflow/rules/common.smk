@@ -83,6 +83,11 @@ else:
 pass_library_on(ROOT / "src")
 
 
+# As paths write them: one spelling a number, at least one example.
+SIZE = r"[1-9]\d{0,9}"
+SEED = r"(0|[1-9]\d{0,9})"
+
+
 pathvars:
     run=RUN_FOLDER,
     run_dir="<results>/runs/<run>",
@@ -92,13 +97,13 @@ pathvars:
 
 wildcard_constraints:
     dataset="|".join([*settings.datasets, INSPECT]),
-    examples=rf"({'|'.join([*settings.datasets, INSPECT])})(/examples/n\d+/seed\d+)?",
+    examples=rf"({'|'.join([*settings.datasets, INSPECT])})(/examples/n{SIZE}/seed{SEED})?",
     task="|".join([*settings.tasks, INSPECT]),
     recipe="|".join({*settings.recipes, *(run.recipe for run in inspected_runs)}),
     study="|".join(STUDIES),
     clusters="[0-9a-f]{16}",
-    n=r"\d+",
-    seed=r"\d+",
+    n=SIZE,
+    seed=SEED,
     correlation=r"-?[\d.e-]+",
 
 

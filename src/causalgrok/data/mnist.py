@@ -8,6 +8,7 @@ LeCun, Cortes, Burges: The MNIST database, http://yann.lecun.com/exdb/mnist/
 Liu, Michaud, Tegmark: Omnigrok (2022), https://arxiv.org/abs/2210.01117
 """
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -85,7 +86,7 @@ def fetch(*, destination: Path, data_root: Path | None) -> dict[str, np.ndarray]
         ``train/images`` and ``test/images`` (n, 28, 28) uint8, ``train/labels`` and ``test/labels`` (n,) int64.
 
     Raises:
-        DataError: no mirror answers, or a file is not the published one.
+        DataError: no mirror answers, or a file is missing or not the published one.
     """
     from torchvision.datasets import MNIST
 
@@ -93,9 +94,9 @@ def fetch(*, destination: Path, data_root: Path | None) -> dict[str, np.ndarray]
     # What an earlier attempt unpacked would be taken without a look at its checksum.
     shutil.rmtree(destination, ignore_errors=True)
     raw.mkdir(parents=True)
-    for name, _ in MNIST.resources if data_root else []:
-        if (data_root / FOLDER / name).is_file():
-            shutil.copyfile(data_root / FOLDER / name, raw / name)
+    if data_root and (data_root / FOLDER).is_dir():
+        for name, md5 in MNIST.resources:
+            shutil.copyfile(_published(data_root / FOLDER / name, md5), raw / name)
     arrays = {}
     for split in IMAGES:
         try:
@@ -110,6 +111,17 @@ def fetch(*, destination: Path, data_root: Path | None) -> dict[str, np.ndarray]
     if found != {split: (count, 28, 28) for split, count in IMAGES.items()}:
         raise DataError(f"MNIST has the shapes {found}, expected 60,000 and 10,000 images of 28 x 28")
     return arrays
+
+
+def _published(path: Path, md5: str) -> Path:
+    """The path of a local file, which is there and the published one."""
+    expected = f"expected the published {path.name} (MD5 {md5}) there, as it is where {FOLDER} is below data_root"
+    if not path.is_file():
+        raise DataError(f"{path} is no file; {expected}")
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "md5").hexdigest() != md5:
+            raise DataError(f"{path} is another file; {expected}")
+    return path
 
 
 def draw(settings: MnistSettings, *, n: int, seed: int, files: Path) -> dict[str, Split]:

@@ -46,9 +46,13 @@ class ModularSettings(Settings):
     @model_validator(mode="after")
     def _fits(self) -> "ModularSettings":
         if self.operation == "division" and not _prime(self.modulus):
-            raise ValueError(f"modulus {self.modulus} is not prime: not every number has an inverse to divide by")
+            raise ValueError(
+                f"modulus {self.modulus} is not prime: not every number has an inverse to divide by; take a prime"
+            )
         if not 0 < self.pool < self.pairs:
-            raise ValueError(f"train_fraction {self.train_fraction} of {self.pairs} pairs leaves training or test none")
+            raise ValueError(
+                f"train_fraction {self.train_fraction} of {self.pairs} pairs leaves training or test none; take another"
+            )
         return self
 
     @property

@@ -18,6 +18,9 @@ from pydantic import Field, model_validator
 
 from causalgrok.settings import Integer, Number, Settings
 
+_FARTHEST = 10_000
+"""How far from a size that cannot be had one that can be is looked for."""
+
 
 class Cell(NamedTuple):
     """One subclass and how many examples the splits have of it."""
@@ -104,11 +107,13 @@ class ReducedSubclasses(Settings):
             ValueError: names n, the counts it would come to and a number that can be had.
         """
         if self.total(n) != n:
-            near = next(size for k in itertools.count(1) for size in (n + k, n - k) if self.total(size) == size > 0)
+            near = (size for k in range(1, _FARTHEST) for size in (n + k, n - k) if self.total(size) == size > 0)
+            found = next(near, None)
+            advice = f"take n = {found}" if found else "nor is any near it; take a larger reduced_fraction"
             of_reduced, of_full = self.counts(n)
             raise ValueError(
                 f"n = {n} is no sum of {of_full} for a full and {of_reduced} for a reduced subclass, of which there "
-                f"are {self.subclasses - self.all_reduced} and {self.all_reduced}; take n = {near}"
+                f"are {self.subclasses - self.all_reduced} and {self.all_reduced}; {advice}"
             )
 
     def cells(self, n: int) -> Iterator[Cell]:

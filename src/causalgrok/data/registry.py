@@ -43,9 +43,14 @@ def has_hospitals(kind: str) -> bool:
     return "probe" in splits(kind)
 
 
+def folders() -> list[str]:
+    """Where a data root holds the files that sources are drawn from."""
+    return [importlib.import_module(module).FOLDER for module in FILES.values()]
+
+
 def holds_files(data_root: Path) -> bool:
     """Whether a folder holds any of the files that sources are drawn from."""
-    return any((data_root / importlib.import_module(module).FOLDER).is_dir() for module in FILES.values())
+    return any((data_root / folder).is_dir() for folder in folders())
 
 
 def fetch(name: str, *, destination: Path, data_root: Path | None) -> dict:

@@ -82,7 +82,9 @@ class WineSettings(Settings):
     @model_validator(mode="after")
     def _fits(self) -> "WineSettings":
         if not 0 < self.pool < self.wines:
-            raise ValueError(f"train_fraction {self.train_fraction} of {self.wines} wines leaves training or test none")
+            raise ValueError(
+                f"train_fraction {self.train_fraction} of {self.wines} wines leaves training or test none; take another"
+            )
         return self
 
     @property
@@ -153,10 +155,13 @@ def fetch(*, destination: Path, data_root: Path | None) -> dict[str, np.ndarray]
 def _content(name: str, data_root: Path | None) -> bytes:
     """One of the two files, verified."""
     local = data_root / FOLDER / name if data_root else None
-    origin = str(local) if local and local.is_file() else URL + name
+    here = local is not None and local.parent.is_dir()
+    origin = str(local) if here else URL + name
     advice = f"run again later, or put {' and '.join(SHA256)} into {FOLDER} of a folder and name that one as data_root"
     try:
-        if local and local.is_file():
+        if here:
+            if not local.is_file():
+                raise FileNotFoundError("no file")
             with local.open("rb") as file:
                 content = file.read(_LARGEST)
         else:

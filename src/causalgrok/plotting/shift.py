@@ -15,6 +15,9 @@ from causalgrok.plotting import frames, style
 
 _TRAIN = {"linewidth": 0.8, "linestyle": (0, (4, 2))}
 
+_MOST = 256
+"""Groups of a set that are drawn, at most: a dot each, and all pairs are compared. Examples may be groups of one."""
+
 
 @mpl.rc_context(style.CONTEXT)
 def shift_curves(metrics: pd.DataFrame, shift: pd.DataFrame) -> Figure:
@@ -70,15 +73,21 @@ def subclasses(composition: pd.DataFrame) -> Figure:
         unlike = (shares["train"] - shares["test"]).abs().sum()
         if key not in sets or unlike > sets[key][0]:
             sets[key] = (unlike, run, rows)
+    labels = sorted(table["label"].unique())
+    colours = style.shades(len(labels), sequential=False)
     figure, axes = style.panels(1, len(sets), height=3.2)
     for panel, (_, run, rows) in zip(axes[0], sets.values(), strict=True):
-        nearest, between = _network(panel, rows)
+        if len(rows) > _MOST or rows["label"].nunique() < 2:
+            panel.set_axis_off()
+            panel.set_title(
+                f"{run[0]}, n = {run[2]}: {len(rows)} groups\nof {rows['label'].nunique()} classes, not drawn"
+            )
+            continue
+        nearest, between = _network(panel, rows, dict(zip(labels, colours, strict=True)))
         panel.set_title(
             f"{run[0]}, n = {run[2]}: {len(rows)} subclasses\njoined at a distance of {nearest}; "
             f"of other classes from {between}"
         )
-    labels = sorted(table["label"].unique())
-    colours = style.shades(len(labels), sequential=False)
     dot = {"linestyle": "", "marker": "o", "markersize": 6}
     keys = [style.line_key(f"class {label}", color=one, **dot) for label, one in zip(labels, colours, strict=True)]
     keys += [
@@ -110,7 +119,7 @@ def _mean_curves(panel: Axes, runs: pd.DataFrame, palette: dict[str, str]) -> No
     style.epoch_axis(panel, runs["epoch"].max())
 
 
-def _network(panel: Axes, rows: pd.DataFrame) -> tuple[int, int]:
+def _network(panel: Axes, rows: pd.DataFrame, colours: dict[int, str]) -> tuple[int, int]:
     """Draw one set of subclasses; gives the smallest distance of two, and that of two of different classes."""
     codes, labels = rows["group"].to_numpy(), rows["label"].to_numpy()
     places = _places(codes, labels)
@@ -120,7 +129,6 @@ def _network(panel: Axes, rows: pd.DataFrame) -> tuple[int, int]:
     for pair in pairs:
         if apart[pair] == nearest:
             panel.plot(*places[list(pair)].T, color=style.GREY, linewidth=0.5, zorder=1)
-    colours = style.shades(len(set(labels)), sequential=False)
     area = 140 * rows["train"] / rows["train"].max()
     for place, label, size in zip(places, labels, area, strict=True):
         face = colours[label] if size else "white"

@@ -65,16 +65,24 @@ def test_too_large_a_subset_is_refused():
         settings().check_size(60_001)
 
 
-def test_a_file_that_is_not_the_published_one_is_told(tmp_path, monkeypatch):
+def test_without_files_and_network_the_way_out_is_told(tmp_path, monkeypatch):
     def offline(*_, **__):
         raise OSError("no route to host")
 
     monkeypatch.setattr("urllib.request.urlopen", offline)
-    (tmp_path / FOLDER).mkdir(parents=True)
-    (tmp_path / FOLDER / "train-images-idx3-ubyte.gz").write_bytes(b"not MNIST")
     with pytest.raises(DataError, match=r"MNIST could not be fetched .* name that one as data_root"):
         fetch(destination=tmp_path / "work", data_root=tmp_path)
-    assert (tmp_path / FOLDER / "train-images-idx3-ubyte.gz").read_bytes() == b"not MNIST"
+
+
+def test_a_local_file_that_is_not_the_published_one_is_named_and_left_alone(tmp_path):
+    first = tmp_path / FOLDER / "train-images-idx3-ubyte.gz"
+    first.parent.mkdir(parents=True)
+    with pytest.raises(DataError, match=rf"{first} is no file; expected the published train-images"):
+        fetch(destination=tmp_path / "work", data_root=tmp_path)
+    first.write_bytes(b"not MNIST")
+    with pytest.raises(DataError, match=rf"{first} is another file; expected the published train-images"):
+        fetch(destination=tmp_path / "work", data_root=tmp_path)
+    assert first.read_bytes() == b"not MNIST"
 
 
 def test_the_published_files(tmp_path, test_data):

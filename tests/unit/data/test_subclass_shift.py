@@ -145,6 +145,12 @@ def test_a_size_that_cannot_be_had_is_refused_with_the_nearest(n, near):
     assert len(draw(settings(), n=near, seed=0)["train"]) == near
 
 
+def test_where_no_size_is_near_it_says_so_at_once():
+    hopeless = settings(hierarchy="equivariant", reduced_per_class=9, reduced_fraction=1e-6, test_examples=40)
+    with pytest.raises(ValueError, match=r"n = 200 is no sum .*; nor is any near it; take a larger reduced_frac"):
+        draw(hopeless, n=200, seed=0)
+
+
 def test_plain_settings_find_their_module():
     plain = settings().model_dump(mode="json")
     drawn = draw_by_kind(plain, n=80, seed=2)["train"]

@@ -76,6 +76,9 @@ def test_other_tables_than_the_published_are_refused(tmp_path):
         (tmp_path / FOLDER / name).write_text("a;quality\n1;3\n")
     with pytest.raises(DataError, match=r"winequality-red.csv is not the published winequality-red.csv"):
         fetch("wine_quality", destination=tmp_path, data_root=tmp_path)
+    (tmp_path / FOLDER / "winequality-red.csv").unlink()
+    with pytest.raises(DataError, match=r"winequality-red.csv: no file"):
+        fetch("wine_quality", destination=tmp_path, data_root=tmp_path)
 
 
 def test_the_published_tables(tmp_path, test_data):

@@ -116,6 +116,18 @@ def test_subclasses_are_joined_where_they_are_nearest(hierarchies):
     assert "joined at a distance of 1; of other classes from 4" in related.get_title("left")
 
 
+def test_groups_that_are_no_subclasses_are_counted_not_drawn(hierarchies):
+    run = hierarchies.iloc[:1].drop(columns=["group", "label", "train", "test"])
+    each = pd.DataFrame({"group": np.arange(2000), "label": np.arange(2000) % 3 * 5, "train": 1, "test": 0})
+    figure = draw("subclasses", {"composition": run.merge(each, how="cross")})
+    assert "2000 groups" in figure.axes[0].get_title("left") and not figure.axes[0].collections
+
+
+def test_classes_are_known_by_their_label(hierarchies):
+    figure = draw("subclasses", {"composition": hierarchies.assign(label=hierarchies["label"] * 7 + 3)})
+    assert {"class 3", "class 10"} <= set(legend(figure))
+
+
 def test_subclasses_that_training_lacks_are_hollow(hierarchies):
     figure = draw("subclasses", {"composition": hierarchies})
     for axes, hollow in ((panel(figure, "equidistant_f0"), 4), (panel(figure, "equivariant_f0"), 20)):
