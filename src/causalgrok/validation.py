@@ -86,7 +86,7 @@ def check_subset(config: Config, data_root: str | None, run: Run, files: Sequenc
     task = config.tasks[run.task]
     try:
         check_pool_gives(config.datasets[task.dataset], data_root, run.n, task.label_hospital_correlation)
-        problem = batch_problem(config, run.task, [run.recipe], run.n)
+        problem = batch_problem(config, run.task, [run.recipe], run.n) if run.n else "n = 0 leaves nothing to train on"
     except ValueError as error:
         problem = str(error)
     if problem:

@@ -158,6 +158,8 @@ def test_a_run_that_no_study_has_is_refused_by_its_path():
     config = check_config(RAW)
     with pytest.raises(ConfigError, match=r"^config: modular_small/small_decay/n1393/seed0: n = 1393 is above"):
         check_subset(config, None, Run("modular_small", "small_decay", 1393, 0))
+    with pytest.raises(ConfigError, match=r"^config: modular_small/small_decay/n0/seed3: n = 0 leaves"):
+        check_subset(config, None, Run("modular_small", "small_decay", 0, 3))
 
 
 def test_a_continued_run_is_refused_a_last_batch_of_one():

@@ -83,9 +83,8 @@ else:
 pass_library_on(ROOT / "src")
 
 
-# As paths write them: one spelling a number, at least one example.
-SIZE = r"[1-9]\d{0,9}"
-SEED = r"(0|[1-9]\d{0,9})"
+NUMBER = r"(0|[1-9]\d{0,9})"
+"""As paths write it: one spelling a number."""
 
 
 pathvars:
@@ -97,13 +96,13 @@ pathvars:
 
 wildcard_constraints:
     dataset="|".join([*settings.datasets, INSPECT]),
-    examples=rf"({'|'.join([*settings.datasets, INSPECT])})(/examples/n{SIZE}/seed{SEED})?",
+    examples=rf"({'|'.join([*settings.datasets, INSPECT])})(/examples/n{NUMBER}/seed{NUMBER})?",
     task="|".join([*settings.tasks, INSPECT]),
     recipe="|".join({*settings.recipes, *(run.recipe for run in inspected_runs)}),
     study="|".join(STUDIES),
     clusters="[0-9a-f]{16}",
-    n=SIZE,
-    seed=SEED,
+    n=NUMBER,
+    seed=NUMBER,
     correlation=r"-?[\d.e-]+",
 
 
