@@ -12,7 +12,7 @@ Decay = Annotated[Number, Field(ge=0, lt=1)]
 class GrokfastEma(Settings):
     """Grokfast's gradient filter (Lee et al. 2024): g <- g + amplification * m, m the moving average of g."""
 
-    decay: Annotated[Decay, Field(gt=0)] = 0.98
+    decay: Annotated[Number, Field(gt=0, lt=1)] = 0.98
     """alpha: how much of the moving average stays at each step."""
 
     amplification: Annotated[Number, Field(ge=0)] = 2.0
