@@ -8,7 +8,7 @@ import functools
 import itertools
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -29,6 +29,9 @@ _NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
 
 _TAG = re.compile(r"'([^']*)'")
 
+Source = str | Path | Mapping
+"""Where values of a config came from: a file, or the mapping that ``--config`` gave."""
+
 _MOST_LINES = 50
 """Of a message: a config with more problems has one that causes the others."""
 
@@ -39,19 +42,20 @@ class ConfigError(ValueError):
     """The config cannot be used; the message has a line for each problem."""
 
 
-def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
+def check_config(raw: dict, sources: Sequence[Source] = ()) -> Config:
     """Turn a parsed config into settings.
 
     Args:
         raw: the config as Snakemake merged it.
-        files: the files it came from, the overriding ones first, to tell line numbers.
+        sources: what it came from, the overriding ones first, to tell line numbers.
 
     Raises:
         ConfigError: a line for each problem: key path, what is wrong, what is expected, file and line.
     """
+    files = [source for source in sources if not isinstance(source, Mapping)]
     found = [problem for file in files for problem in file_problems(file)]
     if found or (problem := size_problem(raw)):
-        raise located(found or [problem], () if found else files)
+        raise located(found or [problem], () if found else sources)
     raw = with_numbers(raw)
     try:
         config = Config.model_validate(raw)
@@ -63,7 +67,7 @@ def check_config(raw: dict, files: Sequence[str | Path] = ()) -> Config:
         found += [*runs_problem(config)] or [*problems(config), *misfits(config), *_data_root_problems(config)]
         if not found:
             return config
-    raise located(found, files)
+    raise located(found, sources)
 
 
 def over_defaults(raw: dict, defaults: str | Path) -> dict:
@@ -71,14 +75,14 @@ def over_defaults(raw: dict, defaults: str | Path) -> dict:
     return _merged(yaml.load(Path(defaults).read_bytes(), Loader=PlainLoader), raw)
 
 
-def check_subset(config: Config, data_root: str | None, run: Run, files: Sequence[str | Path] = ()) -> None:
+def check_subset(config: Config, data_root: str | None, run: Run, sources: Sequence[Source] = ()) -> None:
     """Check that the data can give a run its subset and the network its batches; from metadata, before anything runs.
 
     Args:
         config: the checked config.
         data_root: folder that holds `camelyon17_v1.0`, if there is one.
         run: the run.
-        files: as in `check_config`.
+        sources: as in `check_config`.
 
     Raises:
         ConfigError: names the n, the cell of hospital and label, what it needs and what there is.
@@ -92,7 +96,7 @@ def check_subset(config: Config, data_root: str | None, run: Run, files: Sequenc
     if problem:
         asked = [(path, problem) for path in places(config, run)]
         # No study has a run that is asked for by its path alone.
-        raise located(asked, files) if asked else ConfigError(f"config: {run.folder}: {problem}")
+        raise located(asked, sources) if asked else ConfigError(f"config: {run.folder}: {problem}")
 
 
 def explain(raw: object, error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPath, str]]:
@@ -106,12 +110,10 @@ def explain(raw: object, error: ValidationError, model: type[BaseModel]) -> list
     return [(_key_path(raw, one), _explain(one, model)) for one in error.errors()]
 
 
-def located(
-    found: Iterable[tuple[KeyPath, str]], files: Sequence[str | Path] = (), title: str = "config"
-) -> ConfigError:
+def located(found: Iterable[tuple[KeyPath, str]], sources: Sequence[Source] = (), title: str = "config") -> ConfigError:
     """Problems as one error, a line each, with the file and line where they stand."""
     by_path = dict(found)
-    lines = [_line(path, text, files, title) for path, text in itertools.islice(by_path.items(), _MOST_LINES)]
+    lines = [_line(path, text, sources, title) for path, text in itertools.islice(by_path.items(), _MOST_LINES)]
     if len(by_path) > _MOST_LINES:
         lines.append(f"{title}: top level: {len(by_path) - _MOST_LINES} more problems; mend these first")
     return ConfigError("\n".join(lines))
@@ -138,8 +140,8 @@ def with_numbers(raw: object) -> object:
     return raw
 
 
-def _line(path: KeyPath, text: str, files: Sequence[str | Path], title: str) -> str:
-    return f"{title}: {_dotted(path)}: {one_line(text)}{one_line(_place(path, files))}"
+def _line(path: KeyPath, text: str, sources: Sequence[Source], title: str) -> str:
+    return f"{title}: {_dotted(path)}: {one_line(text)}{one_line(_place(path, sources))}"
 
 
 def _dotted(path: KeyPath) -> str:
@@ -235,18 +237,27 @@ def _resolve(node: dict, schema: dict) -> dict:
             return node
 
 
-def _place(path: KeyPath, files: Sequence[str | Path]) -> str:
-    """Where the longest known part of a key path stands: `` (config.yaml line 41)``."""
+def _place(path: KeyPath, sources: Sequence[Source]) -> str:
+    """Where the longest known part of a key path stands: `` (config.yaml line 41)`` or `` (--config)``."""
     best: tuple[int, str] = (0, "")
-    for file in files:
-        try:
-            root = compose(file)
-        except ValueError:
-            continue
-        for depth, line in _walk(root, path):
-            if depth > best[0]:
-                best = depth, f" ({file} line {line})"
+    for source in sources:
+        if isinstance(source, Mapping):
+            here = [(depth, " (--config)") for depth in _depths(source, path)]
+        else:
+            try:
+                root = compose(source)
+            except ValueError:
+                continue
+            here = [(depth, f" ({source} line {line})") for depth, line in _walk(root, path)]
+        best = max([best, *here], key=lambda place: place[0])
     return best[1]
+
+
+def _depths(value: object, path: KeyPath) -> Iterator[int]:
+    for depth, part in enumerate(path, start=1):
+        if (value := _child(value, part)) is None:
+            return
+        yield depth
 
 
 def _walk(node: yaml.Node | None, path: KeyPath) -> Iterator[tuple[int, int]]:

@@ -67,7 +67,7 @@ def plan(config: Config) -> list[str]:
     exec(functions_of_rules(), rules)
     here = SimpleNamespace(basedir=ROOT, configfiles=[], executor_plugin=None, non_local_exec=False, dryrun=True)
     rules |= {"settings": config, "workflow": here, "inspection": None, "inspected_runs": [], "DATA_ROOT": None}
-    rules |= {"IS_MODULE": False, "CONFIG_FILES": (), "RESULTS": Path("results"), "ROOT": ROOT}
+    rules |= {"IS_MODULE": False, "CONFIG_SOURCES": (), "RESULTS": Path("results"), "ROOT": ROOT}
     rules |= {
         "known_hashes": known_hashes(),
         "ledger": claims(),

@@ -149,3 +149,19 @@ def test_the_paper_study_has_its_eleven_runs():
     assert [sum(run.recipe == recipe and run.n == n for run in runs) for recipe, n in
             (("grokking", 1000), ("standard", 1000), ("grokking", 300))] == [5, 3, 3]  # fmt: skip
     assert runs[0].folder == "camelyon17/grokking/n1000/seed0"
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({"tasks": {"tissue": {"threads": "many"}}}, r"config: tasks\.tissue\.threads: 'many': .* \(--config\)"),
+        ({"sede": 1}, r"config: sede: unknown key; .* \(--config\)"),
+        ({"data_root": "."}, r"config: tasks\.tissue\.threads: 'few': .*config\.yaml line \d+\)"),
+    ],
+)
+def test_value_of_the_command_line_is_not_looked_for_in_a_file(given: dict, place: str):
+    raw = changed(("tasks", "tissue", "threads"), "few") | {key: given[key] for key in given if key == "sede"}
+    if "tasks" in given:
+        raw["tasks"]["tissue"]["threads"] = "many"
+    with pytest.raises(ConfigError, match=place):
+        check_config(raw, [given, ROOT / "config.yaml"])

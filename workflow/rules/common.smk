@@ -45,7 +45,7 @@ from causalgrok.validation import ConfigError, check_config, check_subset, over_
 gc.set_threshold(2_000_000)
 
 # A module is given its config by the other workflow, whose files are none of ours.
-CONFIG_FILES = () if IS_MODULE else workflow.configfiles
+CONFIG_SOURCES = () if IS_MODULE else [workflow.config_settings.config, *workflow.configfiles]
 
 
 def own_folder(name):
@@ -56,7 +56,7 @@ def own_folder(name):
 RESULTS = own_folder("results")
 
 try:
-    settings = check_config(over_defaults(config, ROOT / "config.yaml") if IS_MODULE else config, CONFIG_FILES)
+    settings = check_config(over_defaults(config, ROOT / "config.yaml") if IS_MODULE else config, CONFIG_SOURCES)
     ledger = read_claims(ROOT / "workflow/claims.yaml", settings)
     published = read_reported(ROOT / "workflow/reported.csv", settings)
     inspection = plan_inspection(settings)
@@ -238,7 +238,7 @@ def packing_settings(wildcards):
 def refuse_impossible(run):
     """End with one line before any job starts if this run cannot get its images or its GPU."""
     try:
-        check_subset(settings, DATA_ROOT, run, CONFIG_FILES)
+        check_subset(settings, DATA_ROOT, run, CONFIG_SOURCES)
     except ConfigError as error:
         sys.exit(str(error))
     trained = (RESULTS / "runs" / run.folder / "run.json").exists()
