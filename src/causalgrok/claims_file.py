@@ -11,8 +11,9 @@ from causalgrok.analysis.claims.entries import Claim, Ledger
 from causalgrok.analysis.claims.measure_entries import PLACES, Curve, Rows, Value
 from causalgrok.analysis.claims.test_entries import Count
 from causalgrok.columns import COLUMNS, RUN_TABLES, STUDY_TABLES
-from causalgrok.config import Config, nearest
+from causalgrok.config import Config
 from causalgrok.config_file import KeyPath, PlainLoader
+from causalgrok.refusals import nearest
 from causalgrok.validation import explain, located, with_numbers
 
 TITLE = "claims"

@@ -9,7 +9,8 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from causalgrok.config import Config, RunSet, nearest
+from causalgrok.config import Config, RunSet
+from causalgrok.refusals import nearest
 from causalgrok.training.recipe import Recipe
 
 

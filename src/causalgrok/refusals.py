@@ -1,5 +1,7 @@
 """How input that cannot be used is spoken of: in one line of bounded length, whatever that input holds."""
 
+import difflib
+
 _LONGEST = 1000
 
 
@@ -33,3 +35,12 @@ def shown(value: object, longest: int = 60) -> str:
     except ValueError:  # Python prints no number of more than 4,300 digits
         return "a number of thousands of digits"
     return one_line(text if len(text) <= longest else f"{text[: longest - 3]}...")
+
+
+def nearest(name: str, known: object) -> str:
+    """A hint for a mistyped name: the nearest known one, or all of them."""
+    close = difflib.get_close_matches(name[:100], list(known), n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    first = sorted(known)[:12]
+    return f"expected one of {', '.join(first)}{', ...' if len(first) < len(known) else ''}"

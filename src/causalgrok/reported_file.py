@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from causalgrok.config import Config, nearest
+from causalgrok.config import Config
+from causalgrok.refusals import nearest
 
 COLUMNS = ("source", "study", "task", "step", "quantity", "reported", "tolerance")
 

@@ -15,13 +15,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from causalgrok.availability import check_pool_gives
-from causalgrok.compatibility import misfits
-from causalgrok.config import FAMILIES, Config, Run, batch_problem, nearest, places, problems, runs_problem
+from causalgrok.compatibility import batch_problem, misfits, places, runs_problem
+from causalgrok.config import FAMILIES, Config, Run
 from causalgrok.config_file import KeyPath, PlainLoader, compose, file_problems, size_problem
+from causalgrok.config_names import name_problems
 from causalgrok.data import registry
 from causalgrok.data.wilds_layout import check_local_root
 from causalgrok.factorials import expand, factorial_problems
-from causalgrok.refusals import one_line, shown
+from causalgrok.refusals import nearest, one_line, shown
 from causalgrok.settings import NAME
 
 _NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
@@ -64,7 +65,7 @@ def check_config(raw: dict, sources: Sequence[Source] = ()) -> Config:
     else:
         found = list(factorial_problems(config))
         config = expand(config)
-        found += [*runs_problem(config)] or [*problems(config), *misfits(config), *_data_root_problems(config)]
+        found += [*runs_problem(config)] or [*name_problems(config), *misfits(config), *_data_root_problems(config)]
         if not found:
             return config
     raise located(found, sources)

@@ -11,7 +11,8 @@ import yaml
 from snakemake.cli import get_argument_parser
 
 from causalgrok.columns import COLUMNS
-from causalgrok.config import RESERVED, Config
+from causalgrok.config import Config
+from causalgrok.config_names import RESERVED
 from causalgrok.plotting import FIGURES
 
 ROOT = Path(__file__).parents[2]

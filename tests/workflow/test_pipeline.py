@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from causalgrok.columns import COLUMNS, RUN, RUN_TABLES, TABLES_OF_RULES, with_derived
-from causalgrok.config import RESERVED, RESERVED_BEGINNINGS, drawable
+from causalgrok.config import drawable
+from causalgrok.config_names import RESERVED, RESERVED_BEGINNINGS
 from causalgrok.data.splits import Split
 from causalgrok.plotting import FIGURES
 
