@@ -4,17 +4,19 @@ from collections.abc import Iterator
 
 from causalgrok.columns import HOSPITAL_TABLES, REPORTED_INPUTS, RUN_TABLES, STOPPING_INPUTS
 from causalgrok.config import Config, Run, Study, Task, has_hospitals, parent_of
+from causalgrok.config_file import KeyPath
 from causalgrok.plotting import FIGURES
-
-Misfit = tuple[tuple[str | int, ...], str]
-"""A key path and what is wrong there."""
 
 MOST_RUNS = 100_000
 """Of all studies together."""
 
 
-def runs_problem(config: Config) -> Iterator[Misfit]:
-    """The study with which a config has more runs than can be planned, told without listing them."""
+def runs_problem(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """The study with which a config has more runs than can be planned, told without listing them.
+
+    Yields:
+        The key path and what is wrong there.
+    """
     total = 0
     for name, study in config.studies.items():
         total += sum(len(part.n) * len(part.recipes) * len(part.seeds) for part in study.runs)
@@ -23,8 +25,12 @@ def runs_problem(config: Config) -> Iterator[Misfit]:
             return
 
 
-def misfits(config: Config) -> Iterator[Misfit]:
-    """What does not fit in a config whose names may or may not exist, which is not said here."""
+def misfits(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """What does not fit in a config whose names may or may not exist, which is not said here.
+
+    Yields:
+        The key path and what is wrong there.
+    """
     for name, recipe in config.recipes.items():
         if (lost := recipe.exposure(1)) >= 1:
             path = ("recipes", name, "weight_decay")
@@ -47,7 +53,7 @@ def batch_problem(config: Config, task_name: str, recipes: list[str], n: int) ->
     return None
 
 
-def places(config: Config, run: Run) -> Iterator[tuple[str | int, ...]]:
+def places(config: Config, run: Run) -> Iterator[KeyPath]:
     """The key paths of the n that ask for a run."""
     for name, study in config.studies.items():
         for i, runs in enumerate(study.runs):
@@ -58,7 +64,7 @@ def places(config: Config, run: Run) -> Iterator[tuple[str | int, ...]]:
             yield "tasks", name, "continues", "n"
 
 
-def _dataset_problems(config: Config) -> Iterator[Misfit]:
+def _dataset_problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
     packed = [(name, dataset) for name, dataset in config.datasets.items() if not dataset.drawn]
     for name, dataset in packed:
         path = ("datasets", name)
@@ -77,7 +83,7 @@ def _dataset_problems(config: Config) -> Iterator[Misfit]:
             yield ("datasets", name, "source"), f"differs from datasets.{downloads[0][0]}.source; downloads are shared"
 
 
-def _task_problems(config: Config, name: str, task: Task) -> Iterator[Misfit]:
+def _task_problems(config: Config, name: str, task: Task) -> Iterator[tuple[KeyPath, str]]:
     """Whether a task's dataset, network and the run it continues fit each other."""
     path = ("tasks", name)
     dataset = config.datasets.get(task.dataset)
@@ -117,7 +123,7 @@ def _task_problems(config: Config, name: str, task: Task) -> Iterator[Misfit]:
             )
 
 
-def _analysis_problems(name: str, study: Study) -> Iterator[Misfit]:
+def _analysis_problems(name: str, study: Study) -> Iterator[tuple[KeyPath, str]]:
     """Whether a study asks for something, and for the tables that this is found out from."""
     path = ("studies", name)
     if not (study.runs or study.planted or study.calibration):
@@ -135,7 +141,7 @@ def _analysis_problems(name: str, study: Study) -> Iterator[Misfit]:
             yield (*path, "figures", i), f"{figure} needs the tables {', '.join(missing)}"
 
 
-def _sizes_problems(name: str, study: Study) -> Iterator[Misfit]:
+def _sizes_problems(name: str, study: Study) -> Iterator[tuple[KeyPath, str]]:
     path = ("studies", name, "critical_size")
     if "metrics" not in study.tables:
         yield path, "it is read off the table metrics, which the study's tables leave out"
@@ -149,7 +155,7 @@ def _sizes_problems(name: str, study: Study) -> Iterator[Misfit]:
         yield path, f"{single[0]}; a critical size needs two"
 
 
-def _run_problems(config: Config, name: str, study: Study) -> Iterator[Misfit]:
+def _run_problems(config: Config, name: str, study: Study) -> Iterator[tuple[KeyPath, str]]:
     """Whether a study's tables are those its tasks can have, and its continued runs can be."""
     runs = [run for run in study.all_runs if run.task in config.tasks]
     if any(config.tasks[run.task].dataset not in config.datasets for run in runs):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from causalgrok.config import Config
+from causalgrok.config_file import KeyPath
 from causalgrok.data import registry
 from causalgrok.refusals import nearest
 
@@ -27,14 +28,14 @@ RESERVED_BEGINNINGS = ("collect_", "plot_")
 """Nor can they begin with these, as rules do that are one study's: they have its name and what they collect or draw."""
 
 
-def name_problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def name_problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Names that do not exist, and those that the workflow has taken.
 
     Yields:
         The key path and what is wrong there.
     """
 
-    def unknown(path: tuple, name: str, kind: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def unknown(path: KeyPath, name: str, kind: str) -> Iterator[tuple[KeyPath, str]]:
         known = getattr(config, kind)
         if name not in known:
             yield path, f"{name!r} is not one of {kind}: {nearest(name, known)}"

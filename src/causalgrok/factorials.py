@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from causalgrok.config import Config, RunSet
+from causalgrok.config_file import KeyPath
 from causalgrok.refusals import nearest
 from causalgrok.training.recipe import Recipe
 
@@ -75,7 +76,7 @@ def expand(config: Config) -> Config:
     return config.model_copy(update={"recipes": recipes, "studies": studies})
 
 
-def factorial_problems(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def factorial_problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """What is wrong with the factorials of a config: key path and message."""
     known = dict(config.recipes)
     for name, study in config.studies.items():

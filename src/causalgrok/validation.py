@@ -256,7 +256,9 @@ def _place(path: KeyPath, sources: Sequence[Source]) -> str:
 
 def _depths(value: object, path: KeyPath) -> Iterator[int]:
     for depth, part in enumerate(path, start=1):
-        if (value := _child(value, part)) is None:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
             return
         yield depth
 

@@ -151,17 +151,18 @@ def test_the_paper_study_has_its_eleven_runs():
     assert runs[0].folder == "camelyon17/grokking/n1000/seed0"
 
 
+FEW = changed(("tasks", "tissue", "threads"), "few")
+
+
 @pytest.mark.parametrize(
-    ("given", "place"),
+    ("raw", "given", "place"),
     [
-        ({"tasks": {"tissue": {"threads": "many"}}}, r"config: tasks\.tissue\.threads: 'many': .* \(--config\)"),
-        ({"sede": 1}, r"config: sede: unknown key; .* \(--config\)"),
-        ({"data_root": "."}, r"config: tasks\.tissue\.threads: 'few': .*config\.yaml line \d+\)"),
+        (FEW, {"tasks": {"tissue": {"threads": "few"}}}, r"config: tasks\.tissue\.threads: 'few': .* \(--config\)"),
+        (FEW, {"data_root": "."}, r"config: tasks\.tissue\.threads: 'few': .*config\.yaml line \d+\)"),
+        (RAW | {"sede": 1}, {"sede": 1}, r"config: sede: unknown key; .* \(--config\)"),
+        (RAW | {"measurement": None}, {"measurement": None}, r"config: measurement: None: .* \(--config\)"),
     ],
 )
-def test_value_of_the_command_line_is_not_looked_for_in_a_file(given: dict, place: str):
-    raw = changed(("tasks", "tissue", "threads"), "few") | {key: given[key] for key in given if key == "sede"}
-    if "tasks" in given:
-        raw["tasks"]["tissue"]["threads"] = "many"
+def test_a_value_of_the_command_line_is_not_looked_for_in_a_file(raw: dict, given: dict, place: str):
     with pytest.raises(ConfigError, match=place):
         check_config(raw, [given, ROOT / "config.yaml"])
