@@ -13,6 +13,7 @@ import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = "causalgrok"
 SOURCE = Path(__file__).parent
@@ -37,21 +38,21 @@ def code_hash(script: str | Path, *modules: str) -> str:
     Returns:
         16 hexadecimal digits.
     """
-    digest = hashlib.sha256(_plain(Path(script)).encode())
+    digest = hashlib.sha256(_read(Path(script)).text.encode())
     for name in sorted(reached_modules(script, *modules) - DECLARATIONS):
-        digest.update(f"{name}\0{_plain(_file(name))}\0".encode())
+        digest.update(f"{name}\0{_read(_file(name)).text}\0".encode())
     return digest.hexdigest()[:16]
 
 
 def reached_modules(script: str | Path, *modules: str) -> set[str]:
     """The modules of this package that a script imports, directly or through others, inside functions or not."""
     reached: set[str] = set()
-    waiting = {*_imports(Path(script)), *modules}
+    waiting = {*_read(Path(script)).imports, *modules}
     while waiting:
         name = waiting.pop()
         if name not in reached:
             reached.add(name)
-            waiting |= set(_imports(_file(name))) - reached
+            waiting |= _read(_file(name)).imports - reached
     return reached
 
 
@@ -60,26 +61,37 @@ def _file(module: str) -> Path:
     return base.with_suffix(".py") if base.with_suffix(".py").exists() else base / "__init__.py"
 
 
-@functools.cache
-def _plain(path: Path) -> str:
-    return ast.unparse(_read(path)[0])
+class _Code(NamedTuple):
+    """A file of code. Its syntax tree is not kept: hundreds of them cost every later look for garbage more time."""
+
+    text: str
+    """Without docstrings, comments and formatting."""
+
+    imports: frozenset[str]
+    """The modules of this package that it names."""
 
 
 @functools.cache
-def _imports(path: Path) -> tuple[str, ...]:
-    return tuple(sorted(_read(path)[1]))
-
-
-@functools.cache
-def _read(path: Path) -> tuple[ast.Module, set[str]]:
-    """The syntax tree of a file without its docstrings, and what of this package it imports."""
-    tree, imported = ast.parse(path.read_text()), set()
-    for node in ast.walk(tree):
+def _read(path: Path) -> _Code:
+    tree = ast.parse(path.read_text())
+    imported: set[str] = set()
+    for node in _statements(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             imported.update(_imported(node))
         elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [item for item in node.body if not _is_text(item)] or [ast.Pass()]
-    return tree, imported
+    return _Code(ast.unparse(tree), frozenset(imported))
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """The module and every statement in it; expressions, which most of a tree is, hold none."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, block, ())
+            waiting += inner if isinstance(inner, list) else ()
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -32,8 +32,7 @@ def package(tmp_path, monkeypatch):
 
 
 def fresh_hash(folder: Path, *modules: str) -> str:
-    for cached in (provenance._read, provenance._plain, provenance._imports):
-        cached.cache_clear()
+    provenance._read.cache_clear()
     return code_hash(folder / "script.py", *modules)
 
 
