@@ -4,7 +4,8 @@ The usual loop is that of the WILDS examples: Camelyon17's PNG files, ToTensor a
 AdamW, float32, all cores as torch's threads. Ours trains from decoded images in the named precision; runs side by side
 are processes of one thread each, or sharing one GPU, and their rates are added. Both are checked to see the same pixels
 and to compute the same logits. Every side runs in processes of its own, so that a peak of resident memory is one
-side's. Wall time. The limits: what matrix products alone reach in that precision, and what decoding alone allows.
+side's. Wall time. The limits: what matrix products alone reach in that precision, what decoding alone allows, and what
+the memory's speed allows AdamW; and how long the paper study's steps would take, evaluation left out.
 
 Run as ``python bench/resnet.py --data DIR``, DIR with camelyon17_v1.0; without, tissue is generated. With
 ``--device cuda --steps 1000 --runs 4`` it is the GPU half.
@@ -46,6 +47,9 @@ from causalgrok.training.trainer import Trainer
 warnings.filterwarnings("ignore", "The given NumPy array is not writable")
 
 BATCH = 32
+STUDY_STEPS = 858_000
+"""Of the config's `camelyon17`: eight runs of 1,000 images and three of 300, 3,000 epochs each."""
+
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 
@@ -181,13 +185,13 @@ def _check(root: str) -> None:
 
 
 def _limits(root: str, options: argparse.Namespace, rates: dict[str, np.ndarray]) -> None:
-    """Print what matrix products and decoding alone allow, and the share of it that is reached."""
+    """Print what products, decoding and memory alone allow, the share that is reached, and how long the study is."""
     with FlopCounterMode(display=False) as counter:
         build_model(ResNet18(), classes=2)(torch.zeros(2, 3, 96, 96)).sum().backward()
     operations = counter.get_total_flops() / 2
-    for precision, name in (("float32", "ours, float32"), (options.precision, f"ours, {options.precision}")):
+    for precision in dict.fromkeys(["float32", options.precision]):
         limit = _products(options.device, precision)
-        reached = np.median(rates[name]) * operations
+        reached = np.median(rates[f"ours, {precision}"]) * operations
         print(
             f"matrix products, {precision}: {limit / 1e9:.0f} GFLOP/s; an image is {operations / 1e9:.2f} GFLOP, "
             f"so at most {limit / operations:.0f} images/s; reached {reached / limit:.0%}"
@@ -199,6 +203,17 @@ def _limits(root: str, options: argparse.Namespace, rates: dict[str, np.ndarray]
     print(
         f"decoding a PNG: {1e3 * decode:.2f} ms, so at most {1 / decode:.0f} images/s a core by any loop that decodes"
     )
+    # AdamW reads a weight, its gradient and two moments and writes all but the gradient.
+    moved = 7 * 4 * sum(weights.numel() for weights in build_model(ResNet18(), classes=2).parameters())
+    speed = _memory(options.device)
+    print(
+        f"memory: {speed / 1e9:.0f} GB/s; AdamW moves {moved / 1e6:.0f} MB a step, "
+        f"so at most {BATCH * speed / moved:.0f} images/s"
+    )
+    for name, values in rates.items():
+        print(
+            f"{STUDY_STEPS:,} steps at the rate of {name}: {STUDY_STEPS * BATCH / np.median(values) / 60:,.0f} minutes"
+        )
 
 
 def _products(device: str, precision: str) -> float:
@@ -215,6 +230,19 @@ def _products(device: str, precision: str) -> float:
             torch.cuda.synchronize()
         best = min(best, time.perf_counter() - began)
     return 2 * size**3 / best
+
+
+def _memory(device: str) -> float:
+    """Bytes a second, read and written, of copying 256 MB, the best of a few; one thread on a CPU."""
+    source = torch.ones(2**26, device=device)
+    target, best = torch.empty_like(source), np.inf
+    for _ in range(10):
+        began = time.perf_counter()
+        target.copy_(source)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - began)
+    return 2 * source.nbytes / best
 
 
 def _settings(device: str, precision: str) -> Training:

@@ -21,6 +21,11 @@ from causalgrok.training.schedule import Schedule
 from causalgrok.training.settings import Training
 from causalgrok.training.trainer import Trainer, evaluate, initialise
 
+on_every_device = pytest.mark.parametrize(
+    "device",
+    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))],
+)
+
 
 def patches(n: int, seed: int = 0) -> Split:
     """Patches whose label is how red they are."""
@@ -71,9 +76,10 @@ def test_learns_and_keeps_every_checkpoint(tmp_path):
     assert (train["margin"] <= 2 * train["logit_scale"] + 1e-9).all()
 
 
-def test_equal_runs_give_equal_bits(tmp_path):
-    first, _ = run(tmp_path, settings(), "a")
-    second, _ = run(tmp_path, settings(), "b")
+@on_every_device
+def test_equal_runs_give_equal_bits(tmp_path, device):
+    first, _ = run(tmp_path, settings(device=device), "a")
+    second, _ = run(tmp_path, settings(device=device), "b")
     assert repr(first) == repr(second)
 
 
@@ -89,14 +95,16 @@ def test_grokfast_is_measured_before_and_after_it_sees_the_gradient(tmp_path):
     assert (invariant.abs() < 0.01).all()
 
 
-def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path):
-    whole, whole_resume = run(tmp_path, settings(), "whole")
+@on_every_device
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, device):
+    chosen = settings(device=device)
+    whole, whole_resume = run(tmp_path, chosen, "whole")
     resume = ResumeState(tmp_path / "killed", {})
     evaluation = {"ood_test": patches(10, 1)}
     killed = Trainer(
         patches(20),
         evaluation,
-        settings(),
+        chosen,
         resume=resume,
         save_seconds=-1,
         save_share=np.inf,
@@ -114,7 +122,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path):
         killed.run()
 
     lines = []
-    again = Trainer(patches(20), evaluation, settings(), resume=resume, report=lines.append)
+    again = Trainer(patches(20), evaluation, chosen, resume=resume, report=lines.append)
     assert repr(again.run()) == repr(whole)
     assert again.resumed_after == 3
     assert any("resumed after epoch 3" in line for line in lines)
