@@ -93,15 +93,9 @@ class Design:
         return cls(coordinates, _squares(coordinates), axes, mean, scale)
 
     @cached_property
-    def transposed(self) -> np.ndarray:
-        """The coordinates (r, n); in single precision, where most fits are made, copied for speed."""
-        single = self.coordinates.dtype == np.float32
-        return np.ascontiguousarray(self.coordinates.T) if single else self.coordinates.T
-
-    @cached_property
     def single(self) -> "Design":
-        """The same with coordinates in single precision, half as much to read."""
-        return replace(self, coordinates=self.coordinates.astype(np.float32))
+        """The same with coordinates in single precision, half as much to read, an axis after the other in memory."""
+        return replace(self, coordinates=np.ascontiguousarray(self.coordinates.T, dtype=np.float32).T)
 
     @property
     def live(self) -> np.ndarray:

@@ -75,7 +75,7 @@ def solve(
 def logits_of(weight: np.ndarray, bias: np.ndarray, design: Design) -> np.ndarray:
     """Logits (m, k, n) of a design's examples: one product for all rows, so that these are read once."""
     rows = weight.reshape(-1, weight.shape[-1]).astype(design.coordinates.dtype, copy=False)
-    return (rows @ design.transposed).reshape(*bias.shape, -1) + bias[..., None].astype(rows.dtype, copy=False)
+    return (rows @ design.coordinates.T).reshape(*bias.shape, -1) + bias[..., None].astype(rows.dtype, copy=False)
 
 
 class _Objective:
@@ -154,7 +154,7 @@ class _Objective:
     def _logits(self, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """Logits (k - 1, m, n) in the basis of the contrasts."""
         rows, offsets = (part.swapaxes(0, 1).astype(self.weights.dtype, copy=False) for part in (rows, offsets))
-        return self._product(rows, self.design.transposed) + offsets
+        return self._product(rows, self.design.coordinates.T) + offsets
 
     def _product(self, rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
         """Rows (k - 1, m, p) times a matrix (p, q), but for those of classes that a vector lacks, which are zero."""
@@ -164,7 +164,9 @@ class _Objective:
         else:
             full = np.zeros((len(given) + -len(given) % _BLOCK, rows.shape[2]), dtype=rows.dtype)
             full[: len(given)] = given
-            product[self.present] = (full @ matrix)[: len(given)]
+            # A matrix that lies column by column is multiplied from the left: BLAS would copy it to turn it.
+            found = full @ matrix if matrix.flags.c_contiguous else (matrix.T @ full.T).T
+            product[self.present] = found[: len(given)]
         return product
 
     def _probabilities(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
