@@ -44,11 +44,11 @@ ENVIRONMENTS = {
         *("numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors", "scipy", "torch", "torchstain"),
         "torchvision",
     ),
-    "erasing": ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "scipy"),
+    "erasing": ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scikit-learn", "scipy", "threadpoolctl"),
     "clustering": ("numpy", "pandas", "pydantic", "safetensors", "scikit-learn", "scipy", "torch"),
     "analysis": (
         *("matplotlib", "numpy", "pandas", "pillow", "plotly", "pyarrow", "pydantic", "safetensors", "scipy"),
-        *("seaborn", "statsmodels", "torchstain"),
+        *("seaborn", "statsmodels", "threadpoolctl", "torchstain"),
     ),
     "statistics": ("lifelines", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy", "statsmodels"),
     "crate": ("rocrate",),

@@ -12,6 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
+from causalgrok.interventions.products import column_after_column
+
 _CONSTANT = 1e-7
 """A channel whose standard deviation is below this fraction of its largest value is constant but for rounding."""
 
@@ -95,7 +97,7 @@ class Design:
     @cached_property
     def single(self) -> "Design":
         """The same with coordinates in single precision, half as much to read, an axis after the other in memory."""
-        return replace(self, coordinates=np.ascontiguousarray(self.coordinates.T, dtype=np.float32).T)
+        return replace(self, coordinates=column_after_column(self.coordinates))
 
     @property
     def live(self) -> np.ndarray:

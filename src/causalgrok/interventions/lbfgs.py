@@ -40,8 +40,8 @@ def minimise(
     stuck = np.zeros(len(start), dtype=bool)
     for _ in range(iterations):
         size = np.abs(gradient).max(axis=1)
-        minima[problems], largest[problems] = x, size
         if (open_ := (size > tolerance) & ~stuck).sum() < len(problems):
+            minima[problems[~open_]], largest[problems[~open_]] = x[~open_], size[~open_]
             problems, x, loss, gradient = problems[open_], x[open_], loss[open_], gradient[open_]
             memory = [tuple(part[open_] for part in pair) for pair in memory]
         if not len(problems):
@@ -50,6 +50,7 @@ def minimise(
         moved, loss, new_gradient, stuck = _search(objective, problems, x, loss, gradient, direction, rounding)
         memory = [*memory[-_MEMORY + 1 :], _pair(moved - x, new_gradient - gradient)]
         x, gradient = moved, new_gradient
+    minima[problems], largest[problems] = x, np.abs(gradient).max(axis=1, initial=0)
     return minima, largest
 
 

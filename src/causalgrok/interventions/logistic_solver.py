@@ -14,15 +14,10 @@ from scipy.linalg import helmert, solve_triangular
 
 from causalgrok.interventions.design import Design
 from causalgrok.interventions.lbfgs import minimise
+from causalgrok.interventions.products import product
 
 _FLATTEST = 1e-3
 """Least curvature that is scaled by: where every example is classified with certainty there is none."""
-
-_BLOCK = 4
-"""Rows that OpenBLAS multiplies at a time: 12 or 16 of them take less time than 11 or 15."""
-
-_FEW = 3
-"""Rows below which it is fastest to multiply one at a time."""
 
 
 def solve(
@@ -75,7 +70,7 @@ def solve(
 def logits_of(weight: np.ndarray, bias: np.ndarray, design: Design) -> np.ndarray:
     """Logits (m, k, n) of a design's examples: one product for all rows, so that these are read once."""
     rows = weight.reshape(-1, weight.shape[-1]).astype(design.coordinates.dtype, copy=False)
-    return (rows @ design.coordinates.T).reshape(*bias.shape, -1) + bias[..., None].astype(rows.dtype, copy=False)
+    return product(rows, design.coordinates.T).reshape(*bias.shape, -1) + bias[..., None].astype(rows.dtype, copy=False)
 
 
 class _Objective:
@@ -158,16 +153,9 @@ class _Objective:
 
     def _product(self, rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
         """Rows (k - 1, m, p) times a matrix (p, q), but for those of classes that a vector lacks, which are zero."""
-        product, given = np.zeros((*rows.shape[:2], matrix.shape[1]), dtype=rows.dtype), rows[self.present]
-        if len(given) < _FEW:
-            product[self.present] = np.reshape([row @ matrix for row in given], (-1, matrix.shape[1]))
-        else:
-            full = np.zeros((len(given) + -len(given) % _BLOCK, rows.shape[2]), dtype=rows.dtype)
-            full[: len(given)] = given
-            # A matrix that lies column by column is multiplied from the left: BLAS would copy it to turn it.
-            found = full @ matrix if matrix.flags.c_contiguous else (matrix.T @ full.T).T
-            product[self.present] = found[: len(given)]
-        return product
+        found = np.zeros((*rows.shape[:2], matrix.shape[1]), dtype=rows.dtype)
+        found[self.present] = product(rows[self.present], matrix)
+        return found
 
     def _probabilities(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (k, m, n), and the logarithm of their normaliser (m, n)."""

@@ -97,7 +97,7 @@ def probe_layers(features: Features, settings: Measurement) -> pd.DataFrame:
     for epoch in features.epochs:
         for stage in features.stages:
             values = features.at(epoch, PROBE, stage)
-            design, judged = Design.of(values[fitting], leading=_LEADING), values[judging]
+            design, judged = Design.of(values[fitting], leading=_LEADING), values[judging].astype(np.float64)
             labels, folds = (np.array([getattr(t, name)[fitting] for t in targets]) for name in ("labels", "folds"))
             probes = fit_validated_many(design, labels, folds, settings.inverse_regularisation)
             for target, probe in zip(targets, probes, strict=True):
