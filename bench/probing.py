@@ -2,9 +2,10 @@
 
 Features have the widths of a ResNet-18's six stages, averaged over 2 x 2 cells before pooling, and the spectrum, slides
 and hospitals of real ones. Both sides standardise, choose C by cross-validation over the same slides and fit hospital,
-tumour and one permuted hospital at every stage. scikit-learn's side is a pipeline of StandardScaler and
-LogisticRegression in a GridSearchCV; it is run on some checkpoints and multiplied, and its accuracies there must be
-ours. One thread; processor time. Run as ``python bench/probing.py``.
+tumour and one permuted hospital at every stage. scikit-learn's side is a StandardScaler and a GridSearchCV over
+LogisticRegression; it is run on some checkpoints and multiplied, and its accuracies there must be ours. With
+``--scaled folds`` it standardises in every fold, on fewer examples than ours: another C may then be the best. One
+thread; processor time. Run as ``python bench/probing.py``.
 """
 
 import argparse
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--compared", type=int, default=3, help="of these, how many scikit-learn probes too")
     parser.add_argument("--images", type=int, default=3000, help="patches of the probe pool")
     parser.add_argument("--tolerance", type=float, default=1e-6, help="scikit-learn's tol; 1e-4 is its default")
+    parser.add_argument("--scaled", choices=["once", "folds"], default="once", help="how scikit-learn standardises")
     parser.add_argument("--tolerated", type=float, default=0.005, help="largest difference of an accuracy")
     options = parser.parse_args()
     settings, axes = Measurement(), {width: _axes(width) for width in set(WIDTHS.values())}
@@ -47,7 +49,7 @@ def main() -> None:
         ours.append(time.process_time() - began)
         if epoch < options.compared:
             began = time.process_time()
-            reference = scikit_learn(features, settings, options.tolerance)
+            reference = scikit_learn(features, settings, options.tolerance, options.scaled)
             theirs.append(time.process_time() - began)
             differences += list(np.abs(table["accuracy"] - reference["accuracy"]))
             other += int(np.sum(table["C"] != reference["C"]))
@@ -67,9 +69,10 @@ def main() -> None:
         raise SystemExit(f"accuracies differ by more than {options.tolerated}")
 
 
-def scikit_learn(features: Features, settings: Measurement, tolerance: float) -> pd.DataFrame:
+def scikit_learn(features: Features, settings: Measurement, tolerance: float, scaled: str) -> pd.DataFrame:
     """The same probes as `probe_layers`, in the same order: columns accuracy and C."""
     judging, targets = _targets(features, settings)
+    once, in_folds = (StandardScaler() if scaled == where else "passthrough" for where in ("once", "folds"))
     rows = []
     for epoch in features.epochs:
         for stage in STAGES:
@@ -77,11 +80,12 @@ def scikit_learn(features: Features, settings: Measurement, tolerance: float) ->
             for target in targets:
                 folds = target.folds[~judging]
                 cut = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
-                probe = make_pipeline(StandardScaler(), LogisticRegression(tol=tolerance, max_iter=10_000))
+                probe = make_pipeline(in_folds, LogisticRegression(tol=tolerance, max_iter=10_000))
                 grid = {"logisticregression__C": settings.inverse_regularisation}
-                search = GridSearchCV(probe, grid, cv=cut).fit(values[~judging], target.labels[~judging])
+                search = make_pipeline(once, GridSearchCV(probe, grid, cv=cut))
+                search.fit(values[~judging], target.labels[~judging])
                 accuracy = search.score(values[judging], target.labels[judging])
-                rows.append({"accuracy": accuracy, "C": search.best_params_["logisticregression__C"]})
+                rows.append({"accuracy": accuracy, "C": search[-1].best_params_["logisticregression__C"]})
     return pd.DataFrame(rows)
 
 
